@@ -40,6 +40,18 @@ def fixed(value: float, decimals: int) -> str:
     return _minus(f"{value:z.{decimals}f}")
 
 
+def without_error(value: float) -> str:
+    """A value whose error is not known, in no more digits than it may have: three, a share two of itself or of what it
+    lacks to one: ``0.094``, ``0.88``, ``0.998``, ``5.56``.
+    """
+    if isinstance(value, int) or not 1e-3 <= abs(value) < 100:
+        return _plain(value)
+    if not 0 < value < 1:
+        return _minus(digits(value, 3))
+    decimals = 1 - math.floor(math.log10(min(value, 1 - value)))
+    return f"{round(value, decimals):g}"
+
+
 def with_error(value: float, err: float | None) -> str:
     """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
 

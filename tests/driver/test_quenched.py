@@ -15,6 +15,7 @@ from naglass_drv.config.load import load
 from naglass_drv.errors import InputError
 from naglass_drv.report import checks
 from naglass_drv.report.dynamics import quench
+from naglass_drv.report.glasses import made_blocks
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Table, leaves
 from naglass_drv.report.overview import worth
@@ -150,6 +151,7 @@ def test_the_page_tells_what_was_made(tmp_path):
     cells = {row[0]: row[1] for row in table.rows}
     assert (cells["protocol"], cells["state"], cells["time in the melt"].value) == ("nvt-100 v1", "glass", 12.0)
     assert cells["share of Q²"].value == pytest.approx(1 / 3) and cells["NMR: Q²"].value == 1.0
+    assert "StatMechGlass" not in cells["NMR: Q²"].note and cells["MSD of P in the melt"].value == 1.0
     ends = {row[0]: row[1] for row in list(leaves(section.blocks, Table))[-1].rows}
     assert "300 K asked for" in ends["temperature against the thermostat"]
     assert "42 degrees of freedom" in ends["temperature against the thermostat"]
@@ -165,6 +167,26 @@ def test_the_page_tells_what_was_made(tmp_path):
     )
     told = {(found.topic, found.kind) for found in checks.findings(material)}
     assert {("Not the glass asked for", "bad"), ("Melt remembers its start", "note")} <= told
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lost", "note"),
+    [
+        (None, True, "set"),
+        ("nvt-100 v1", True, "until it forgot its start"),
+        ("nvt-100 v1", False, "the longest of its protocol"),
+        ("nvt-100 v1", None, "the longest of its protocol"),
+    ],
+)
+def test_the_page_tells_what_ended_the_melt(tmp_path, protocol, lost, note):
+    """A protocol that was set to 10 ps may melt for 15: that is no setting."""
+    content = {"protocol": protocol, "state": "glass", "melted_ps": 15.0, "quantities": []}
+    content |= {"melt": lost if lost is None else {"lost": lost}, "potential": "", "flags": []}
+    file = tmp_path / "made.json"
+    file.write_text(json.dumps(content | {"curve": {"temperature_K": []}}))
+    (table,) = made_blocks(Material({}, [], {"glass/g0/made": file}))
+    cells = {row[0]: row[1] for row in table.rows}
+    assert (cells["time in the melt"].value, cells["time in the melt"].note) == (15.0, note)
 
 
 def test_nmr_is_interpolated_within_its_range():

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ase.io import read
 
@@ -15,7 +16,7 @@ from naglass_drv.dataset.frames import write_frames
 from naglass_drv.report import checks
 from naglass_drv.report.material import Material
 from naglass_drv.report.metals import metals
-from naglass_drv.report.numbers import Figure, Notice, Section, leaves
+from naglass_drv.report.numbers import Figure, Notice, Section, Table, leaves
 from naglass_drv.report.overview import glance
 from naglass_drv.report.structure import structure as structure_section
 from naglass_drv.stages import analysis, report
@@ -77,10 +78,21 @@ def test_all_v4_read_as_v5_is_flagged_on_the_first_page(tmp_path):
     ) in said(glance(sources))
     shares = {number.key: number.value for number in metals(sources).numbers}
     assert shares["metals.glass.V.input.4"] == 1.0 and shares["metals.glass.V.valence.5"] == 1.0
+    # valence and geometry agree with each other: the flag of a center knows nothing of the input, and the page says so
+    assert shares["metals.glass.V.geometry.5"] == 1.0 and shares["metals.glass.V.flagged"] < 1.0
+    (caption,) = (table.caption for table in leaves(metals(sources).blocks, Table) if "flagged" in table.caption)
+    assert "The input fixes shares, not the state of a center, and is not part of this" in caption
 
 
 def test_one_structure_has_no_error_and_says_so(tmp_path):
-    section = glance(material(quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1))))
+    sources = material(quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1)))
+    # S(Q) has bands all the same, between the wave vectors
+    assert np.isfinite(sources.arrays("analysis/glass/curves")["S_neutron_err"]).any()
+    captions = {figure.name: figure.caption for figure in leaves(structure_section(sources).blocks, Figure)}
+    assert captions["pairs"].partition(" Beyond")[0].endswith("; no error bands for a single structure.")
+    for name in ("totals", "partials"):
+        assert "bands: for a single structure, one standard error of the mean over the wave vectors" in captions[name]
+    section = glance(sources)
     numbers = {number.key: number for number in section.numbers}
     vanadium, density = numbers["glance.glass.V-O"], numbers["glance.glass.density"]
     assert vanadium.error is None and vanadium.note == "one structure"
@@ -262,8 +274,30 @@ def test_density_far_from_the_input_and_large_force_errors_are_told():
     ):
         assert list(checks.density("g0", numbers | fine, system)) == []
     errors = {"test": {"forces_rmse_meV_per_A": 250.0}, "train": {"forces_rmse_meV_per_A": 50.0}}
-    assert [f.text for f in checks.force_error(errors)] == ["RMSE of 250 meV/Å on the held-out frames"]
-    assert list(checks.force_error({"train": {"forces_rmse_meV_per_A": 50.0}, "test": None})) == []
+    assert [f.text for f in checks.force_error(errors, {})] == ["RMSE of 250 meV/Å on the held-out frames"]
+    assert list(checks.force_error({"train": {"forces_rmse_meV_per_A": 50.0}, "test": None}, {"train": 0.1})) == []
+
+
+@pytest.mark.parametrize(
+    ("rmse", "rms", "topic", "kind", "share"),
+    [(250.0, 2.0, "Force error", "note", "12"), (967.0, 2.34, "Unusable model", "bad", "41"),
+     (300.0, 1.0, "Unusable model", "bad", "30")],
+)  # fmt: skip
+def test_a_model_whose_errors_are_a_large_part_of_the_forces_is_unusable(rmse, rms, topic, kind, share):
+    errors = {"test": {"forces_rmse_meV_per_A": rmse}, "train": {"forces_rmse_meV_per_A": 50.0}}
+    (found,) = checks.force_error(errors, {"test": rms, "train": 9.0})
+    assert (found.topic, found.kind) == (topic, kind)
+    assert f"{share}\u202f% of the root mean square of their forces" in found.text
+    assert ("indications" in checks.notices([found])[0].text) == (kind == "note")
+
+
+def test_findings_of_a_structure_do_not_run_into_each_other():
+    """Shares of Qⁿ are a list of their own."""
+    found = [
+        checks.Finding("Not the glass asked for", "bad", "g0", text) for text in ("Q⁴ 10, Q⁵ 5 %", "Q⁰ 5, Q¹ 25 %")
+    ]
+    (notice,) = checks.notices([*found, checks.Finding("Not the glass asked for", "bad", "g1", "Q⁵ 5 %")])
+    assert notice.text.startswith("g0: Q⁴ 10, Q⁵ 5 %; Q⁰ 5, Q¹ 25 %. g1: Q⁵ 5 %. A slower quench")
 
 
 @pytest.mark.parametrize(

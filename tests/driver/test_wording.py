@@ -6,7 +6,7 @@ from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.audit import Limits, audit, table_of
 from naglass_drv.dataset.gate import net_force_fault, stress_fault
 from naglass_drv.stages.criteria import RoundFacts, criteria
-from naglass_drv.wording import counted, digits, duration, outside, span, with_error
+from naglass_drv.wording import counted, digits, duration, outside, span, with_error, without_error
 from support.labeled import cell
 
 
@@ -67,3 +67,13 @@ def test_no_number_of_a_page_or_a_decision_is_written_as_by_a_computer():
     words = [each["words"] for each in criteria(one, one, stop)]
     assert words[0].startswith("100 % and then 100 % of the environments")
     assert words[1].startswith("held-out force error 123 ± 11 and then 123 ± 11 meV/Å")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    # 3 and 28 of 32, 4 of 2000 less than all
+    [(3 / 32, "0.094"), (28 / 32, "0.88"), (0.998, "0.998"), (0.5, "0.5"), (89 / 16, "5.56"), (33.6513, "33.7"),
+     (0.0, "0"), (1.0, "1"), (17, "17"), (-5.4321, "−5.43"), (1234.5, "1234"), (4e-7, "4 × 10⁻⁷")],
+)  # fmt: skip
+def test_a_value_without_an_error_shows_no_more_digits_than_it_may_have(value, text):
+    assert without_error(value) == text

@@ -12,13 +12,34 @@ from ..wording import digits
 
 # a bond is broken only when its atoms are well apart, so that long vanadium-oxygen bonds that vibrate do not count
 _APART = 1.25
-# share of the bonds of a pair that may be exchanged in a glass
-_FLOWS = 0.01
+# share of the bonds of a pair that may be exchanged in a glass, and the probability that chance alone exceeds it
+_FLOWS, _CHANCE = 0.01, 0.05
 
 
 def flowing(exchanged: Mapping[str, tuple[int, int]]) -> list[str]:
-    """The pairs of which so many bonds were exchanged, by `exchanged_bonds`, that this is a supercooled melt."""
-    return [pair for pair, (bonds, count) in exchanged.items() if count > max(1, _FLOWS * bonds)]
+    """The pairs of which so many bonds were exchanged, by `exchanged_bonds`, that this is a supercooled melt: the lower
+    95 % limit of their number is above one, and above 1 % of the bonds.
+
+    The limit is that of a Poisson distribution (F. Garwood, Biometrika 28, 437 (1936), doi:10.1093/biomet/28.3-4.437).
+    """
+    from scipy.stats import chi2
+
+    lowest = {pair: chi2.ppf(_CHANCE, 2 * exchanged[pair][1]) / 2 for pair in _exceeding(exchanged)}
+    return [pair for pair, limit in lowest.items() if limit > _allowed(exchanged[pair][0])]
+
+
+def settling(exchanged: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The pairs of which more bonds were exchanged than a glass may, but too few to tell that the network flows."""
+    found = flowing(exchanged)
+    return [pair for pair in _exceeding(exchanged) if pair not in found]
+
+
+def _exceeding(exchanged: Mapping[str, tuple[int, int]]) -> list[str]:
+    return [pair for pair, (bonds, count) in exchanged.items() if count > _allowed(bonds)]
+
+
+def _allowed(bonds: int) -> float:
+    return max(1.0, _FLOWS * bonds)
 
 
 def exchange_text(pair: str, found: tuple[int, int], over_ps: float) -> str:

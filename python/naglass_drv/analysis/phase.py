@@ -1,10 +1,10 @@
 """Whether the network of a trajectory is at rest, relaxes, or flows: a glass, or a supercooled melt."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..wording import digits
-from .exchange import exchange_text, flowing
+from .exchange import exchange_text, flowing, settling
 
 # Mean square displacement of the host (Å²) beyond any vibration, or comparable to the ions' and beyond the usual one
 _HOST_MSD_A2 = 1.0
@@ -20,17 +20,20 @@ def phase(numbers: Mapping[str, Any]) -> str:
 
 def flows(numbers: Mapping[str, Any]) -> list[str]:
     """What tells, in words, that the network flows; empty if it does not."""
-    return [*_exchanged(numbers), *_displaced(numbers, _HOST_MSD_A2)]
+    return [*_exchanged(numbers, flowing), *_displaced(numbers, _HOST_MSD_A2)]
 
 
 def relaxes(numbers: Mapping[str, Any]) -> list[str]:
-    """What tells, in words, that the network is displaced by more than vibrations; empty if it is not."""
-    return [*_displaced(numbers, _VIBRATION_A2, _HOST_TO_ION)]
+    """What tells, in words, that the network is displaced by more than vibrations, or has exchanged a few bonds; empty
+    if it does not."""
+    return [*_exchanged(numbers, settling), *_displaced(numbers, _VIBRATION_A2, _HOST_TO_ION)]
 
 
-def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
+def _exchanged(
+    numbers: Mapping[str, Any], chosen: Callable[[Mapping[str, tuple[int, int]]], list[str]]
+) -> Iterator[str]:
     found = {pair: (each["bonds"], each["exchanged"]) for pair, each in numbers["exchanged_bonds"].items()}
-    for pair in flowing(found):
+    for pair in chosen(found):
         yield exchange_text(pair, found[pair], numbers["duration_ps"])
 
 

@@ -216,8 +216,7 @@ def _metal(name: str, metal: str, found: Numbers, why: str) -> Iterator[Quantity
     yield Quantity(f"{key}.frames", f"frames with {metal} of {name}", found["frames"], "1")
     for mean, text in _METAL_MEANS.items():
         if mean in found:
-            label = "vanadyl bonds per center" if (mean, metal) == ("vanadyl", "V") else text
-            yield Quantity(f"{key}.{mean}", f"{label} of {metal}", found[mean], "1", found[f"{mean}_err"], why)
+            yield Quantity(f"{key}.{mean}", f"{text} of {metal}", found[mean], "1", found[f"{mean}_err"], why)
     for by in ("valence", "geometry", "moment"):
         errors = found.get("states_err", {}).get(by, {})
         criterion = f"moment ({found['moments']})" if by == "moment" else by

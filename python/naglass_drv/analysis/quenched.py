@@ -1,6 +1,6 @@
 """What a melt-quench has made: numbers as rows, its course over temperature, and why it is not the glass asked for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..chemistry.notation import SUPERSCRIPT, composition_text
 from ..core.statistics import Average, average
 from ..products import Quantity
 from .artifacts import artifacts
-from .exchange import exchange_text, exchanged_bonds, flowing
+from .exchange import exchange_text, exchanged_bonds, flowing, settling
 from .held import diffusion_of_hold
 from .melting import RENEWED, Memory
 from .network import ideal_connectivity
@@ -93,7 +93,7 @@ def rows(made: Made) -> list[Quantity]:
         found += _held(made, key)
     found += diffusion_of_hold(made.hold, of, made.temperature_K)
     if made.melt is not None:
-        melt, note = made.melt, "from the start of the melt to its end"
+        melt, note = made.melt, "one melt"
         label = f"MSD of {melt.slowest} in the melt of {of}"
         found.append(Quantity(f"{key}.melt.msd", label, melt.msd_A2, "Å²", note=note))
         for pair, share in melt.renewed.items():
@@ -131,16 +131,16 @@ def _held(made: Made, key: str) -> Iterator[Quantity]:
 
 def state(made: Made) -> str:
     """``glass``, or ``supercooled melt`` if bonds of the host were exchanged during the hold."""
-    return "supercooled melt" if _flows(made) else "glass"
+    return "supercooled melt" if _exchanged(made, flowing) else "glass"
 
 
-def _flows(made: Made) -> list[str]:
+def _exchanged(made: Made, chosen: Callable[[Mapping[str, tuple[int, int]]], list[str]]) -> list[str]:
     if len(made.hold) < 2:
         return []
     cutoffs = {f"{ion.element}-O": oxygen_cutoff_A(ion.element) for ion in made.ions}
     found = exchanged_bonds(made.hold, cutoffs)
     duration = made.hold[-1].info["time_ps"] - made.hold[0].info["time_ps"]
-    return [exchange_text(pair, found[pair], duration) for pair in flowing(found)]
+    return [exchange_text(pair, found[pair], duration) for pair in chosen(found)]
 
 
 def flags(made: Made) -> list[dict[str, str]]:
@@ -148,8 +148,10 @@ def flags(made: Made) -> list[dict[str, str]]:
     found = [("Not the glass asked for", text) for text in (*_network(made), *_contacts(made))]
     if made.melt is not None and not made.melt.lost:
         found.append(("Melt remembers its start", _remembered(made.melt, made.column("time_ps", ["melt"]))))
-    if said := _flows(made):
+    if said := _exchanged(made, flowing):
         found.append(("Supercooled melt", "; ".join(said)))
+    elif said := _exchanged(made, settling):
+        found.append(("Relaxing network", "; ".join(said)))
     return [{"topic": topic, "text": text} for topic, text in found]
 
 

@@ -37,8 +37,10 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
-_MELT, _REMEMBERS = "Supercooled melt", "Melt remembers its start"
+_MELT, _REMEMBERS, _RELAXES = "Supercooled melt", "Melt remembers its start", "Relaxing network"
 _FORCE_MEV_PER_A = 100.0
+# of the root mean square force of the same frames: beyond it the errors are those of the thermal forces themselves
+_UNUSABLE = 0.25
 # rows of a series of temperatures, for an error
 _LEAST_ROWS = 8
 # structures of which a note gives the numbers
@@ -59,10 +61,12 @@ _ADVICE = {
     "Unusual structure": "",
     "Supercooled melt": "The network itself flows: this is a supercooled melt, not a glass. Its structure changes "
     "during the run, and the motion of the ions is partly that of the host.",
-    "Relaxing network": "The network itself still relaxes: its structure changes during the run, and the motion of the "
-    "ions is partly that of the host.",
+    _RELAXES: "The network still moves, by too little to tell whether it flows or only settles after its quench; a "
+    "longer run would. Its structure changes during the run, and the motion of the ions is partly that of the host.",
     "Density": "",
     "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
+    "Unusable model": "Its errors are a large part of the forces themselves: no number from it, barriers and diffusion "
+    "coefficients least of all, describes the material.",
 }
 
 
@@ -87,7 +91,7 @@ def notices(findings: list[Finding]) -> list[Notice]:
             for finding in own:
                 by_name.setdefault(finding.name, []).append(finding.text)
             kind = "bad" if any(finding.kind == "bad" for finding in own) else "note"
-            said = "; ".join(_shortened([f"{name}: {', '.join(texts)}" for name, texts in by_name.items()], kind))
+            said = ". ".join(_shortened([f"{name}: {'; '.join(texts)}" for name, texts in by_name.items()], kind))
             context = " ".join(dict.fromkeys(finding.context for finding in own if finding.context))
             found.append(Notice(kind, f"{context} {said}. {advice}".strip(), f"{topic}."))
     return found
@@ -97,7 +101,7 @@ def _shortened(texts: list[str], kind: str) -> list[str]:
     """All of them if they are bad, else the first two, and the names of the others."""
     if kind == "bad" or len(texts) <= _TOLD + 1:
         return texts
-    return [*texts[:_TOLD], f"likewise {', '.join(text.partition(':')[0] for text in texts[_TOLD:])}"]
+    return [*texts[:_TOLD], f"Likewise {', '.join(text.partition(':')[0] for text in texts[_TOLD:])}"]
 
 
 def findings(material: Material) -> list[Finding]:
@@ -110,7 +114,7 @@ def findings(material: Material) -> list[Finding]:
         found += relaxation(name, numbers)
     for name, made in glasses_made(material).items():
         for flag in made["flags"]:
-            kind = "note" if flag["topic"] in (_MELT, _REMEMBERS) else "bad"
+            kind = "note" if flag["topic"] in (_MELT, _REMEMBERS, _RELAXES) else "bad"
             found.append(Finding(flag["topic"], kind, name, flag["text"]))
     found += quench_pressure(
         {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
@@ -118,9 +122,20 @@ def findings(material: Material) -> list[Finding]:
     for name in material.names("md", "summary"):
         found += pressure(name, material.json(f"md/{name}/summary"))
         found += temperature(name, kinetic_of_run(material, name))
+    return [*found, *model_error(material)]
+
+
+def model_error(material: Material) -> Iterator[Finding]:
+    """A model with forces too far from its labels, beside the forces of the frames where they are known."""
     if material.has("model/summary"):
-        found += force_error(material.json("model/summary")["errors"])
-    return found
+        frames = material.json("dataset/summary") if material.has("dataset/summary") else {}
+        rms = {part: (frames.get(part) or {}).get("forces_rms_eV_per_A") for part in ("train", "test")}
+        yield from force_error(material.json("model/summary")["errors"], rms)
+
+
+def advice(topic: str) -> str:
+    """What to conclude from the findings of a topic."""
+    return _ADVICE[topic]
 
 
 def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
@@ -223,11 +238,11 @@ def _undetermined(metal: str, share: float) -> str:
 
 
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
-    """A network that moves, too: one that flows is a supercooled melt, one that is displaced by less still relaxes."""
+    """A network that moves, too: one that flows is a supercooled melt, one that moves by less may only settle."""
     if said := flows(numbers):
         yield Finding(_MELT, "note", name, "; ".join(said))
     elif said := relaxes(numbers):
-        yield Finding("Relaxing network", "note", name, "; ".join(said))
+        yield Finding(_RELAXES, "note", name, "; ".join(said))
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
@@ -298,13 +313,19 @@ def density(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) ->
         yield Finding("Density", "note", name, text.replace("-", "−"))
 
 
-def force_error(errors: Mapping[str, Any]) -> Iterator[Finding]:
-    """A model with forces too far from its labels."""
+def force_error(errors: Mapping[str, Any], rms_eV_per_A: Mapping[str, float | None]) -> Iterator[Finding]:
+    """Forces too far from the labels, of which the root mean square by part (train, test) is given where known: beyond
+    a quarter of it the model is unusable.
+    """
     part = "test" if errors.get("test") else "train"
     rmse = errors[part]["forces_rmse_meV_per_A"]
     if rmse > _FORCE_MEV_PER_A:
-        frames = "held-out" if part == "test" else "training"
-        yield Finding("Force error", "note", "model", f"RMSE of {rmse:.0f} meV/Å on the {frames} frames")
+        frames, rms = "held-out" if part == "test" else "training", rms_eV_per_A.get(part)
+        text = f"RMSE of {rmse:.0f} meV/Å on the {frames} frames"
+        share = rmse / (1000.0 * rms) if rms else 0.0
+        text += f", {_percent(share)} of the root mean square of their forces" if rms else ""
+        topic, kind = ("Unusable model", "bad") if share > _UNUSABLE else ("Force error", "note")
+        yield Finding(topic, kind, "model", text)
 
 
 def _states(metal: str, shares: Mapping[int, float]) -> str:

@@ -36,7 +36,7 @@ def overlays(
     height = 0.95 + 1.4 * rows
     with canvas(rows, columns, height=height, fitted=False) as (figure, axes):
         figure.subplots_adjust(
-            left=0.09, right=0.99, top=1 - 0.52 / height, bottom=0.55 / height, wspace=0.24, hspace=0.5
+            left=0.09, right=0.98, top=1 - 0.52 / height, bottom=0.55 / height, wspace=0.24, hspace=0.5
         )
         for axis, (title, lines) in zip(axes, panels.items(), strict=False):
             for name, (x, mean, err) in lines.items():

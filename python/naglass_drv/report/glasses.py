@@ -2,17 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..chemistry.ions import parse_label
 from ..chemistry.notation import SUPERSCRIPT
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import figures
 from .material import Material
 from .measured import error_array, shades
 from .numbers import Figure, Notice, Table, side_by_side
 
+_NO_ERROR = "no error published"
 _CURVES = {
     "potential_energy_eV_per_atom": "potential energy (eV/atom)",
     "density_g_cm3": "density (g/cm³)",
@@ -20,7 +24,7 @@ _CURVES = {
 }
 _ROWS = {
     "pressure": "pressure", "density": "density", "energy": "potential energy", "D": "self-diffusion of the ion",
-    "D_upper": "self-diffusion of the ion, upper bound (95 %)", "melt.msd": "MSD in the melt",
+    "D_upper": "self-diffusion of the ion, upper bound (95 %)",
 }  # fmt: skip
 
 
@@ -32,6 +36,18 @@ def glasses_made(material: Material) -> dict[str, Mapping[str, Any]]:
 def potential(material: Material) -> str:
     """The potential of the glasses in words."""
     return next((made["potential"] for made in glasses_made(material).values()), "rigid-ion potential")
+
+
+def short_contacts(material: Material) -> str:
+    """What short V–O distances are in glasses of rigid ions; empty where there are no such glasses, or no V."""
+    glass = material.input.get("glass") or {}
+    labels = material.input["system"]["composition"]
+    if not glass or glass.get("model") is not None or not any(parse_label(label)[0] == "V" for label in labels):
+        return ""
+    return (
+        "The rigid-ion potential has no directional V=O bond: V–O distances of the quenched glass below "
+        f"{VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
+    )
 
 
 def made_blocks(material: Material) -> list[Table | Figure | Notice]:
@@ -46,14 +62,16 @@ def made_blocks(material: Material) -> list[Table | Figure | Notice]:
         rows["state"][name] = made["state"]
         rows["protocol"][name] = made["protocol"] or "none: times of the input"
         rows["time in the melt"][name] = Quantity(
-            f"glass.{name}.melt.time", f"time in the melt of {name}", made["melted_ps"], "ps", note="set"
+            f"glass.{name}.melt.time", f"time in the melt of {name}", made["melted_ps"], "ps", note=_ended(made)
         )
         for key, label in _ROWS.items():
             # of ions in a glass the bound tells only how short the hold was
             if key in own and (key != "D_upper" or made["state"] != "glass"):
                 rows[label][name] = own[key]
         for key, row in own.items():
-            if key.startswith("melt.renewed."):
+            if key == "melt.msd":
+                rows[row.label.removesuffix(f" of {name}")][name] = row
+            elif key.startswith("melt.renewed."):
                 pair = key.removeprefix("melt.renewed.").replace("-", "–")
                 rows[f"{pair} bonds exchanged in the melt"][name] = row
             elif key.startswith("artifact."):
@@ -61,11 +79,24 @@ def made_blocks(material: Material) -> list[Table | Figure | Notice]:
         for n in range(7):
             for key, label in ((f"Q{n}", "share of"), (f"NMR.Q{n}", "NMR:")):
                 if key in own:
-                    rows[f"{label} Q{str(n).translate(SUPERSCRIPT)}"][name] = own[key]
-                    sources |= {own[key].note} if key.startswith("NMR") else set()
-    caption = "Means over the second half of the hold, ± one standard error; Qⁿ of the minimized glass."
+                    row = own[key]
+                    if key.startswith("NMR"):
+                        # its source is a line long, and the same for all
+                        sources.add(row.note)
+                        row = replace(row, note=_NO_ERROR)
+                    rows[f"{label} Q{str(n).translate(SUPERSCRIPT)}"][name] = row
+    caption = "Means over the second half of the hold, ± one standard error; Qⁿ of the minimized glass. "
+    caption += "Of the melt: from its start to its end."
     caption += "".join(f" {source}." for source in sorted(sources))
     return [side_by_side(list(found), rows, caption), *_curves(material, found)]
+
+
+def _ended(made: Mapping[str, Any]) -> str:
+    """What ended the melt: the input without a protocol, else that it had forgotten its start, or the longest time."""
+    if made["protocol"] is None:
+        return "set"
+    # a melt of which nothing is known, as one without a former, is not ended early either
+    return "until it forgot its start" if (made.get("melt") or {}).get("lost") else "the longest of its protocol"
 
 
 def _curves(material: Material, found: Mapping[str, Mapping[str, Any]]) -> Iterator[Figure]:

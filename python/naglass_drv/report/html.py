@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ..paths import data_file
 from ..products import COUNTED, NOT_ESTIMATED, Quantity
-from ..wording import span, with_error
+from ..wording import span, with_error, without_error
 from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves
 
 _STYLE = """
@@ -41,8 +41,8 @@ caption { caption-side: top; padding-bottom: 4px; }
 table { border-collapse: collapse; margin: 14px 0; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); padding: 4px 14px 4px 0; }
 td { border-bottom: 1px solid var(--line); padding: 4px 14px 4px 0; vertical-align: top;
-  overflow-wrap: anywhere; }
-td.number, td:first-child { white-space: nowrap; }
+  overflow-wrap: break-word; }
+td.number, td.short { white-space: nowrap; }
 td .unit { color: var(--soft); }
 .notice { border-left: 5px solid; padding: 9px 14px; margin: 14px 0; max-width: 84ch; }
 .notice.good { border-color: #00795c; background: #e8f5f1; }
@@ -64,6 +64,10 @@ footer { color: var(--soft); font-size: 13px; margin-top: 40px; border-top: 1px 
   figure, tr { break-inside: avoid; } }
 """
 
+# notes of numbers that are known to their last digit
+_EXACT = ("set", "exact", COUNTED)
+# characters of a cell that is not broken into lines, so that longer ones are
+_SHORT = 24
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _SCRIPTS = ("3Dmol-min.js", "viewer.js")
 
@@ -145,7 +149,10 @@ def _cell(cell) -> str:
         told = cell.note not in ("", COUNTED, NOT_ESTIMATED)
         note = f' <span class="unit">({escape(cell.note)})</span>' if told else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
-        return f'<td class="number">{escape(with_error(cell.value, cell.error))}{unit}{note}{within}</td>'
+        value = with_error(cell.value, cell.error) if cell.error or cell.note in _EXACT else without_error(cell.value)
+        return f'<td class="number">{escape(value)}{unit}{note}{within}</td>'
     if isinstance(cell, Link):
         return f'<td><a href="{escape(quote(cell.target))}">{escape(cell.text)}</a></td>'
-    return f"<td>{escape(str(cell))}</td>"
+    text = str(cell)
+    start = '<td class="short">' if len(text) <= _SHORT else "<td>"
+    return f"{start}{escape(text)}</td>"

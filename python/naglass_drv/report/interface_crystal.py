@@ -14,7 +14,7 @@ _FIXED = (60.0, 90.0, 120.0)
 
 
 def crystal_cell(material: Material) -> Iterator[Table]:
-    """The cell from which slab or seed are cut and that in the model of `md`, and by how much they differ from that of
+    """The cell from which slab or seed is cut and that in the model of `md`, and by how much they differ from that of
     the file.
     """
     if not material.has("crystal/facts"):
@@ -56,7 +56,7 @@ def _caption(facts: Mapping[str, Mapping[str, Any]]) -> str:
     if "atoms" not in cut:
         return f"{begun}, with the edges that the input gives."
     said = [
-        f"{begun}, at zero pressure in the rigid-ion potential: slab or seed are cut with the first, and follow it to "
+        f"{begun}, at zero pressure in the rigid-ion potential: slab or seed is cut with the first, and follow it to "
         f"the last ({_sampled(cut)})."
     ]
     if (own := facts.get("lattice")) is not None:

@@ -9,6 +9,7 @@ from ..chemistry.notation import ion_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import checks
+from .glasses import short_contacts
 from .material import Material
 from .measured import Rows, all_measured, below, quantities, warnings
 from .moments import undetermined
@@ -80,7 +81,10 @@ def _note(metal: str, measured: Mapping[str, Mapping], material: Material, unkno
     return " ".join(
         [
             *sentences,
-            "A center is flagged if two of them differ or if the sum deviates from its state by more than 0.4.",
+            "A center is flagged if two of its states by valence, geometry and moment differ, or if the sum deviates "
+            "from its state by more than 0.4. The input fixes shares, not the state of a center, and is not part of "
+            "this: the first section holds the shares against it.",
+            *([contacts] if metal == "V" and (contacts := short_contacts(material)) else []),
         ]
     )
 

@@ -12,10 +12,10 @@ from ..chemistry.level import Level
 from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
-from ..wording import counted, digits
+from ..wording import counted, digits, with_error
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, unstable, verdict, verdicts
-from .glasses import glasses_made, potential
+from .glasses import glasses_made, potential, short_contacts
 from .material import Material
 from .measured import Rows, all_measured, below, cooling, cooling_rate, quantities
 from .motion import bound_text
@@ -23,8 +23,8 @@ from .numbers import Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _MANY_REPLICAS = 10
-# families of bonds, and the least share of a Qn (%), in the first table
-_FAMILIES, _SHOWN = 3, 0.5
+# families of bonds, and the least share of a Qn or a family, in the first table
+_FAMILIES, _SHOWN = 3, 0.005
 _FIRST_ROWS = ("state", "atoms", "density", "temperature", "mean pressure")
 
 
@@ -37,7 +37,7 @@ def glance(material: Material) -> Section:
     cells: dict[str, dict[str, Quantity | str]] = {label: {} for label in _FIRST_ROWS}
     for name, numbers in measured.items():
         own = _highlights(name, numbers, rows[name], cooling(material.input)) | _mean_pressure(material, name)
-        for label, cell in (_phase(material, numbers) | own).items():
+        for label, cell in (_phase(material, name, numbers) | own).items():
             cells.setdefault(label, {})[name] = cell
         section.numbers += below(rows[name], f"glance.{name}.artifact").values()
     if measured:
@@ -121,13 +121,16 @@ def _quenched(material: Material) -> str:
     return "supercooled melt" if melts else "quenched"
 
 
-def _phase(material: Material, numbers: Mapping[str, Any]) -> dict[str, str]:
-    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass.
+def _phase(material: Material, name: str, numbers: Mapping[str, Any]) -> dict[str, str]:
+    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass, nor is a
+    trajectory that failed the stability gate.
 
     Above its transition a melt is a glass only for as long as its network does not move.
     """
     if numbers["kind"] == "glass":
         return {"state": f"{_quenched(material)}, {potential(material)}"}
+    if material.has(f"md/{name}/gate") and not material.json(f"md/{name}/gate")["stable"]:
+        return {"state": "not stable"}
     quenched = (material.input.get("md") or {}).get("structures", "glass") == "glass"
     found = phase(numbers)
     if found == "glass":
@@ -165,26 +168,40 @@ def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows, cooling: str)
 
 
 def _network(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, str]:
-    """Shares of Qⁿ in words: ``Q⁰ 22, Q¹ 44, Q² 34 %``."""
+    """Shares of Qⁿ in words."""
     if numbers["network"] is None:
         return {}
-    shares = {n: 100 * rows[f"network.{name}.Q{n}"].value for n in numbers["network"]["qn_share"]}
-    said = ", ".join(f"Q{n.translate(SUPERSCRIPT)} {share:.0f}" for n, share in shares.items() if share >= _SHOWN)
-    return {f"Qⁿ of {numbers['network']['former']}": f"{said} %"}
+    shares = {f"Q{n.translate(SUPERSCRIPT)}": rows[f"network.{name}.Q{n}"] for n in numbers["network"]["qn_share"]}
+    return {f"Qⁿ of {numbers['network']['former']}": _percentages(shares)}
+
+
+def _percentages(shares: Mapping[str, Quantity]) -> str:
+    """``Q⁰ 22.5 ± 2.5, Q¹ 75 ± 5, others 2.5 %``: with the reason, if no share has an error, and what is not shown."""
+    shown = {word: row for word, row in shares.items() if row.value >= _SHOWN}
+    said = [
+        f"{word} {100 * row.value:.0f}"
+        if row.error is None
+        else f"{word} {with_error(100 * row.value, 100 * row.error)}"
+        for word, row in shown.items()
+    ]
+    others = 1.0 - sum(row.value for row in shown.values())
+    said += [f"others {100 * others:.0f}"] if others >= _SHOWN else []
+    reasons = dict.fromkeys(row.note for row in shown.values())
+    why = f" ({', '.join(reasons)})" if shown and all(reasons) else ""
+    return f"{', '.join(said)} %{why}"
 
 
 def _metals(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
-    """Vanadyl bonds of V, and the most frequent families of bonds of each metal."""
+    """Short bonds of V, which need not be vanadyl, and the most frequent families of bonds of each metal."""
     cells: dict[str, Quantity | str] = {}
     for metal in numbers["fingerprints"]:
         key = f"metals.{name}.{metal}"
         if metal == "V" and (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
-            own = "V=O per V"
+            own = f"V–O below {VANADYL_CUTOFF:g} Å per V"
             cells[own] = replace(vanadyl, key=f"glance.{name}.vanadyl", label=f"{own} of {name}", subject="")
         families = sorted(below(rows, f"{key}.label").items(), key=lambda item: -item[1].value)[:_FAMILIES]
         if families:
-            said = ", ".join(f"{family} {100 * row.value:.0f}" for family, row in families)
-            cells[f"{metal}–O families"] = f"{said} %"
+            cells[f"{metal}–O families"] = _percentages(dict(families))
     return cells
 
 
@@ -219,11 +236,6 @@ def _quench(material: Material) -> str:
         "input": "given in the input file",
         "molar volumes": "that follows from the molar volumes in the input file",
     }
-    rigid = glass.get("model") is None
-    vanadyl = (
-        " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
-        f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
-    )
     protocol = f", protocol {glass['protocol']}," if glass.get("protocol") else ""
     free = any("density_g_cm3" in made["curve"] for made in glasses_made(material).values())
     density = f"{'starting from the' if free else 'at the fixed'} density of {system['density_g_cm3']:.4g} g/cm³"
@@ -231,8 +243,8 @@ def _quench(material: Material) -> str:
         f"The melt was quenched at {cooling_rate(glass)}{protocol} with a {potential(material)}, {density} "
         f"{given.get(source, f'of {source}')}; in the laboratory, melts "
         f"are cooled at about {_LABORATORY_RATE}. The glass is therefore less relaxed than a real one: more defects, "
-        "more disorder in the first shells, and a network that remembers the melt."
-    ) + (vanadyl if rigid and any(label.startswith("V") for label in system["composition"]) else "")
+        f"more disorder in the first shells, and a network that remembers the melt. {short_contacts(material)}"
+    ).rstrip()
 
 
 def _level(level: str, known: Level | None) -> str:
@@ -262,9 +274,10 @@ def _model(material: Material, error: tuple[str, float, float | None]) -> str:
         if part == "test"
         else f"on its own {counted(frames, 'frame')} of training; nothing was held out"
     )
+    found = next(checks.model_error(material), None)
     note = (
-        "Barriers and diffusion coefficients from such a model are indications, not results."
-        if value > 100
+        checks.advice(found.topic)
+        if found
         else "Structures that differ from the training frames may be described worse."
     )
     return f"Its root-mean-square force error is {value:.0f} meV/Å {held}. {note}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..analysis.gates import leader
 from ..analysis.replicas import FIRST_PEAK_PER_A
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from ..wording import with_error
 from . import figures_potentials
@@ -18,7 +19,7 @@ def glasses(outcomes: Outcomes, shade: Mapping[str, str]) -> list[Any]:
     made = {name: one for name, one in outcomes.items() if "artifacts" in one}
     if not made:
         return []
-    rows = []
+    rows, short = [], f"V–O below {VANADYL_CUTOFF:g} Å per V"
     for name, one in made.items():
         key, label = f"screen.{name}.glass", f"the glass of {name}"
         replicas = "counted over all replicas"
@@ -29,11 +30,11 @@ def glasses(outcomes: Outcomes, shade: Mapping[str, str]) -> list[Any]:
             f"{one['P_not_4']} of {one['P_of']}",
             Quantity(f"{key}.density", f"density of {label}", one["density_g_cm3"], "g/cm³", one["density_g_cm3_err"]),
             "no V" if one["vanadyl_per_V"] is None else Quantity(
-                f"{key}.vanadyl", f"V=O per V, {label}", one["vanadyl_per_V"], "1", None, replicas),
+                f"{key}.vanadyl", f"{short}, {label}", one["vanadyl_per_V"], "1", None, replicas),
             _shares(one["qn"]),
         ])  # fmt: skip
     caption = "Wilson's interval for counts, zero counts too; ± of the density is its standard error over replicas."
-    head = ("potential", "atoms in forbidden contacts", "P without 4 O", "density", "V=O per V", "Qⁿ by replica (%)")
+    head = ("potential", "atoms in forbidden contacts", "P without 4 O", "density", short, "Qⁿ by replica (%)")
     best = leader({name: tuple(one["artifacts_interval"]) for name, one in made.items()})
     told = [] if len(made) < 2 else [Notice("note", _verdict(best))]
     return [*told, Table(head, rows, caption), *_structure(made, shade)]

@@ -19,6 +19,10 @@ _TOTALS = {
     "neutron": "Neutron\N{NON-BREAKING HYPHEN}weighted",
     "xray": "X\N{NON-BREAKING HYPHEN}ray\N{NON-BREAKING HYPHEN}weighted",
 }
+_OF_VECTORS = (
+    "for a single structure, one standard error of the mean over the wave vectors of a shell, by which another sample "
+    "of the same glass would differ"
+)
 Measured = Mapping[str, Mapping[str, Any]]
 Curves = Mapping[str, Mapping[str, np.ndarray]]
 # Neighbors; first shells of oxide glasses are below this
@@ -153,7 +157,7 @@ def _total_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) 
     caption = (
         f"Total structure factors (Faber{_DASH}Ziman), summed directly over the wave vectors allowed by the cell, "
         f"with no Fourier window. The lowest is {lowest:.2f} 1/Å, and points below about 2 1/Å use only a few vectors "
-        f"each{_band_note(measured)}"
+        f"each{_band_note(measured, _OF_VECTORS)}"
     )
     return [Figure("totals", svg, caption)]
 
@@ -163,7 +167,8 @@ def _partial_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]
     svg = figures.overlays(
         _overlay(measured, curves, "q_per_A", "S", pairs), shade, xlabel="Q (1/Å)", ylabel="S(Q)", guide=1.0
     )
-    return Figure("partials", svg, f"Partial structure factors (Faber{_DASH}Ziman).")
+    caption = f"Partial structure factors (Faber{_DASH}Ziman){_band_note(measured, _OF_VECTORS)}"
+    return Figure("partials", svg, caption)
 
 
 def _coordination_table(measured: Measured, rows: Mapping[str, Rows]) -> Table:
@@ -204,18 +209,20 @@ def _medium_range(measured: Measured, rows: Mapping[str, Rows]) -> list[Fold]:
     if not cells:
         return []
     caption = (
-        "The first peak of S(Q) by a Lorentzian; its width only where it is known to half of itself. Spheres have "
+        "The first peak of S(Q) by a Lorentzian, fitted with the errors of S(Q), of one structure those between its "
+        "wave vectors; its width only where it is known to half of itself. Spheres have "
         "ionic radii, and mobile ions are not in the way. Shares of ions are those that the glass was made of."
     )
     title = "First sharp diffraction peak, free volume, ions"
     return [Fold(title, [side_by_side(list(measured), cells, caption)])]
 
 
-def _band_note(measured: Measured) -> str:
-    """Meaning of the bands of a figure, for all structures in it."""
+def _band_note(measured: Measured, single: str = "") -> str:
+    """Meaning of the bands of a figure, for all structures in it; `single` is that of one structure, if it has any."""
     sources = {
         "autocorrelation": "for trajectories, one standard error of the time average",
         "replicas": "for glasses, one standard error between replicas",
     }
+    sources |= {"none": single} if single else {}
     found = [text for key, text in sources.items() if any(n["errors_from"] == key for n in measured.values())]
     return f"; bands: {'; '.join(found)}." if found else "; no error bands for a single structure."

@@ -18,7 +18,7 @@ from .interface import BULK
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 10
+revision = 11
 
 GLASS, TRAJECTORY, LABELS, EXCESS = "glass", "trajectory", "labels", "excess"
 HOPS, ROWS, CRYSTAL, FACTS = "hops", "quantities", "crystal", "facts"

@@ -35,7 +35,7 @@ from .interface_start import (
 
 name = "interface"
 #: Raised when the same settings and files give another result.
-revision = 6
+revision = 7
 
 SCRIPT = "melt_on_crystal.lmp"
 #: Roles: a bulk cell, and the excess energy by the rigid-ion potential.

@@ -25,7 +25,7 @@ from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 10
+revision = 11
 
 _SHOWN = {
     "glass": Structures,

@@ -67,7 +67,7 @@
       viewer.setView(view);
     } else {
       viewer.zoomTo();
-      viewer.zoom(1.3);
+      viewer.zoom(1.05);
       viewer.rotate(20, "y");
       viewer.rotate(15, "x");
     }
