@@ -12,7 +12,7 @@ pytestmark = pytest.mark.mpi
 INPUT = """
 name: killed
 system: {composition: {Na: 1, P: 1, O: 3}, formula_units: 8, density_g_cm3: 2.4}
-insight: {target: transport.D, atoms: [ions.mobile], runs: [../made/run], models: [ridge], permutations: 999}
+insight: {target: transport.D, atoms: [ions.mobile], runs: [../made/run], models: [ridge], permutations: 4999}
 """
 
 
