@@ -298,8 +298,8 @@ def charged():
         (lambda _, whole: crystallite(whole, 5.0, "cube"), "shape 'cube'"),
         (lambda _, whole: crystallite(whole, 5.0, direction=(0, 0, 0)), "hkl 0 0 0"),
         (lambda _, whole: seed_in_melt(crystallite(whole, 6.0), {"Na": 1, "P": 1, "O": 3}, 2.4, width_A=20),
-         r"the seed is 12\.1 Å in diameter .*more than half of the cell, which is 20\.0 Å wide; it takes a width_A "
-         r"of at least 24\.3 Å"),
+         r"the seed is 12\.1 Å in diameter .*more than half of the cell, which is 20\.0 Å wide; it takes a cell, "
+         r"or a glass, that is at least 24\.3 Å"),
         (lambda _, whole: seed_in_glass(crystallite(whole, 4.0), phosphate_glass()), "more than half of the cell"),
         (lambda _, whole: seed_in_glass(crystallite(whole, 3.0, "cylinder"), phosphate_glass().repeat((2, 2, 2))),
          r"2[05]\.\d+ Å: 1 copies are strained by"),
