@@ -301,7 +301,7 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
     ]
     flags = {"x10": [{"topic": "Unphysical structure", "kind": "bad", "name": "glass", "text": "Q⁴ 20 %"}], "x20": []}
     page, content, figures = build_series("title <b>", rows, conditions, {"x10": "reports/x10.html"}, ["lost"], flags)
-    assert "unphysical structure in 1 system." in page and "<td>glass: Q⁴ 20 %</td>" in page
+    assert "unphysical structure in 1 system." in page and ">glass: Q⁴ 20 %</td>" in page
     assert '<a href="reports/x10.html">' in page
     assert "V2O5 (mol-%)</th>" in page and "V4+/V</th>" in page
     assert "title &lt;b&gt;" in page and "lost" in page and list(figures) == ["series"]

@@ -40,6 +40,9 @@ def _init(options: argparse.Namespace) -> int:
         raise InputError(f"{target}: already exists and is not overwritten")
     write_bytes(target, data_file("config", "example.yaml").read_bytes())
     print(f"{target} written; next: python -m naglass_drv validate {target}")
+    print(
+        "It shows the whole chain within minutes; its model of a few labels will not be stable, and gives no results."
+    )
     return 0
 
 
