@@ -60,6 +60,10 @@ def count_interface(top: "Partial", document: "Document", source: Path) -> dict[
     """The atoms of slab, glass and bulk crystal of the section `interface`, by the keys of `config.cost`; those that
     are not known before the run, or have an error of their own, are left out.
     """
+    asked, found = top.interface, dict[str, tuple[int, int]]()
+    if asked is None or any(where[:1] == ("interface",) for where in document.faulty):
+        return found
+    # after the return, since other inputs are checked without numpy
     from ..config import cost
     from ..config.interfaces import finds_lattice, lattice_width_A
     from ..config.partial import rule
@@ -68,9 +72,6 @@ def count_interface(top: "Partial", document: "Document", source: Path) -> dict[
     from ..stages.crystal import WIDTH_A
     from ..stages.crystal_cell import atoms_in
 
-    asked, found = top.interface, dict[str, tuple[int, int]]()
-    if asked is None or any(where[:1] == ("interface",) for where in document.faulty):
-        return found
     with rule(), suppress(InputError, SetupError):
         path, system = source / asked.crystal, top.system
         crystal = read_crystal(path)
