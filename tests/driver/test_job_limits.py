@@ -144,3 +144,18 @@ def test_nodes_are_those_that_hold_whole_ranks(submit):
 def test_kinds_of_nodes_that_contradict_are_named(submit, kinds, said):
     made = submit(text=GLASS, profile=f"slurm:\n  cores_per_node: 4\n  nodes:\n    {kinds}\n")
     assert made.returncode == 2 and f"site.yaml:{said}" in made.stderr
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--executor", "slurm", "--ranks", "3"), "--ranks 3: has no effect with --executor slurm"),
+        (("--account", ""), "--account '': not the name of an account"),
+        (("--walltime", ""), "--walltime '': must have the form 90m, 1.5h, 5400s or HH:MM:SS"),
+        (("--walltime", "-5m"), "--walltime '-5m': must have the form"),
+        (("--walltime", "-1:00:00"), "--walltime '-1:00:00': must have the form"),
+    ],
+)
+def test_an_option_is_neither_ignored_nor_taken_for_another(submit, words, said):
+    made = submit(*words)
+    assert made.returncode == 2 and made.stderr.startswith(said)

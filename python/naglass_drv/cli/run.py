@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
             source=path.resolve().parent,
             folder=folder.resolve(),
             resume=kept_setting(folder)["resume"] if options.chained else _resume_command(),
-            walltime_s=walltime_seconds(options.walltime) if options.walltime else left_s,
+            walltime_s=left_s if options.walltime is None else walltime_seconds(options.walltime),
             patience_s=patience_s(left_s),
             outside=outside(options, folder.resolve(), name_of(study, path), world().Get_size(), study),
         )
