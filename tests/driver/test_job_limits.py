@@ -159,3 +159,16 @@ def test_kinds_of_nodes_that_contradict_are_named(submit, kinds, said):
 def test_an_option_is_neither_ignored_nor_taken_for_another(submit, words, said):
     made = submit(*words)
     assert made.returncode == 2 and made.stderr.startswith(said)
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_a_check_leaves_runs_and_files_alone(tmp_path, words):
+    (tmp_path / "site.yaml").write_text("slurm: {cores_per_node: 4}\n")
+    (tmp_path / "run" / "jobs").mkdir(parents=True)
+    (tmp_path / "run" / "lock").touch()
+    for folder, said in (("run", "is a run folder; choose another"), ("site.yaml", "is a file, not a folder")):
+        made = called(
+            "site", "check", "--folder", folder, *words, cwd=tmp_path, NAGLASS_SITE=str(tmp_path / "site.yaml")
+        )
+        assert made.returncode == 2 and made.stderr.startswith(f"--folder {folder}: {said}")
+    assert not list((tmp_path / "run" / "jobs").iterdir())
