@@ -172,3 +172,14 @@ def test_a_check_leaves_runs_and_files_alone(tmp_path, words):
         )
         assert made.returncode == 2 and made.stderr.startswith(f"--folder {folder}: {said}")
     assert not list((tmp_path / "run" / "jobs").iterdir())
+
+
+def test_a_step_that_only_writes_a_file_leaves_the_estimate_complete(submit, tmp_path, monkeypatch):
+    """Without any time of this machine, and without `longest_h`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    shutil.copy(ROOT / "tests" / "data" / "NaFePO4_maricite.extxyz", tmp_path)
+    slab = "hkl: [1, 0, 0], crystal_A: 12, glass_A: 14, lateral_A: 12"
+    text = GLASS + f"interface: {{crystal: NaFePO4_maricite.extxyz, {slab}, cell_A: [9.1, 6.9, 5.1]}}\nreport: {{}}\n"
+    made = submit(text=text, profile="slurm: {cores_per_node: 4}\n")
+    assert made.returncode == 0, made.stderr
+    assert re.search(r"--time=00:\d\d:00\n", made.stdout)
