@@ -282,3 +282,16 @@ def test_the_step_is_foreseen(tmp_path):
     assert "at 900 and 300 K, 8.1 ps (4050 steps)" in line
     kept = given(tmp_path, cell_A="file").input
     assert all(each.where != ("crystal",) for each in cost.costs(kept)) and kept.crystal is None
+
+
+def test_an_interface_takes_as_long_as_is_foreseen(tmp_path):
+    """With its release, and in whole steps; a crystal alone has neither the melt nor the quench above the release."""
+    run = given(tmp_path, cell_A="file", glass={"quench_rate_K_per_ps": 700.0, "replicas": 3})
+    tasks = {task.name: task for task in interface.plan(run)}
+    course_ps = read_settings(Settings, tasks["i0"]).planned_ps
+    assert tasks["i0"].effort.size == pytest.approx(cost.interface_atoms(run.input) * course_ps / 0.002)
+    (line,) = (str(each) for each in cost.costs(run.input) if each.where == ("interface",))
+    assert f"{course_ps:.6g} ps ({round(course_ps / 0.002)} steps)" in line
+    crystal, _ = cost.interface_sides(run.input)
+    released_ps = interfaces.RELEASE_PS + (900.0 - 300.0) / 700.0 + 4.0
+    assert tasks["bulk-crystal-0"].effort.size == pytest.approx(crystal * released_ps / 0.002)

@@ -72,6 +72,8 @@ LEAST_REPLICAS = 3
 LEAST_HOLD_PS = 1.6
 
 
+#: At `release_K`, once the crystal may move.
+RELEASE_PS = 0.5
 #: Between two cells of a bulk crystal.
 CELL_SAMPLE_PS = 0.05
 # ps at each temperature, as long as the melt within these: a lattice rings for less than one
