@@ -183,3 +183,16 @@ def test_a_step_that_only_writes_a_file_leaves_the_estimate_complete(submit, tmp
     made = submit(text=text, profile="slurm: {cores_per_node: 4}\n")
     assert made.returncode == 0, made.stderr
     assert re.search(r"--time=00:\d\d:00\n", made.stdout)
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("constraint: a b", 'constraint: must be one word of letters, digits and _ @ . , : + & | * [ ] -, not "a b"'),
+        ("options: [exclusive]", "options[0]: must be --option or --option=value of letters, digits and _ @"),
+        ('setup: ["a\\nb"]', "setup[0]: must be one line of ASCII, not"),
+    ],
+)
+def test_the_spelling_of_a_word_is_told_in_words(submit, line, said):
+    made = submit(profile=f"slurm:\n  cores_per_node: 4\n  {line}\n")
+    assert made.returncode == 2 and f"site.yaml:3: slurm.{said}" in made.stderr
