@@ -1,9 +1,18 @@
 """Fields and models for what is read from files: numbers with bounds, and strict, frozen sections."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
@@ -25,6 +34,48 @@ class within:
             shown = {"low": f"{self.low:.12g}", "high": f"{self.high:.12g}"}
             raise PydanticCustomError("out_of_range", "must be from {low} to {high}", shown)
         return value
+
+
+@dataclass(frozen=True)
+class spelled:
+    """The spelling of a text: the `pattern` of all of it, and the same in words for its error; the pattern is also part
+    of the JSON schema.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^({self.pattern})$"}
+
+    def _checked(self, value: str) -> str:
+        if re.fullmatch(self.pattern, value) is None:
+            raise PydanticCustomError("misspelled", "must be {words}", {"words": self.words})
+        return value
+
+
+@dataclass(frozen=True)
+class forms:
+    """The forms that a value may have, in words: the error of one that has none of them. A list or mapping with a wrong
+    item keeps the error of that.
+    """
+
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            inside = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+            if any(part in inside for each in error.errors(include_url=False) for part in each["loc"]):
+                raise
+            raise PydanticCustomError("no_form", "must be {words}", {"words": self.words}) from None
 
 
 @dataclass(frozen=True)

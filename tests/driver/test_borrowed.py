@@ -201,9 +201,9 @@ def test_what_is_not_as_its_manifest_says_is_refused(other, spoil, message):
             ": ../other: model/train: no file of a product; give step and role, the steps are "
             "half/glass, dataset, train",
         ),
-        ("from: ../other, product: ../../etc/passwd", ".product: must match pattern"),
-        ("from: ../other, product: /etc/passwd", ".product: must match pattern"),
-        ("from: ../other, product: dataset", ".product: must match pattern"),
+        ("from: ../other, product: ../../etc/passwd", ".product: must be names with a / between"),
+        ("from: ../other, product: /etc/passwd", ".product: must be names with a / between"),
+        ("from: ../other, product: dataset", ".product: must be names with a / between"),
         ("from: ../other, form: dataset/train", ".form: not a known key; did you mean 'from'?"),
         ("product: dataset/train", ": key 'from' is missing"),
         ("from: 1, product: dataset/train", ".from: must be"),

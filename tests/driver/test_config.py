@@ -63,7 +63,7 @@ def test_every_fault_at_once(tmp_path):
         report:
         """
     assert faults(tmp_path, text) == [
-        "input.yaml:1: name: must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$', not \"a b\"",
+        'input.yaml:1: name: must be letters, digits and _ . -, a letter or digit first, not "a b"',
         "input.yaml:3: seed: given twice, first on line 2",
         "input.yaml:5: system.composition: charges do not balance: +4 (4 Na+) +8 (2 V4+) +20 (4 P5+) "
         "-34 (17 O2-) = -2; neutral would be: Na 6 instead of 4, or O 16 instead of 17, or 2 V5+",
@@ -172,7 +172,8 @@ def test_every_fault_at_once(tmp_path):
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe, spin: up}]",
-            "6: reference[0].spin: must be 'ferromagnetic', 'antiferromagnetic' or 'sampled', not \"up\"",
+            "6: reference[0].spin: must be 'ferromagnetic', 'antiferromagnetic', 'sampled', signs such as ++--, or "
+            'up or down for each ion, not "up"',
         ),
         ("glass: {final_temperature_K: 4000}", "5: glass.final_temperature_K: 4000 K is not below"),
         (

@@ -1,6 +1,7 @@
 """The cell of a crystal at temperature: its symmetry, the stage that finds it, and a slab that is cut with it."""
 
 import json
+import re
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ase.io import read
 from naglass_drv.config import cost, interfaces
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
-from naglass_drv.errors import Stopped
+from naglass_drv.errors import InputError, Stopped
 from naglass_drv.glass import protocols
 from naglass_drv.interface import lattice, slabs
 from naglass_drv.interface.bulks import bulk_crystal
@@ -123,15 +124,44 @@ def test_a_crystal_that_is_no_longer_one_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "path, edges, said",
+    [
+        (MARICITE, [5.049, 6.862, 8.99], "c = 8.99 Å: +78.1 % relative to 5.049 Å of NaFePO4_maricite, more than 15 %"),
+        (MARICITE, [9.0, 6.9, 6.0], "c = 6 Å: +18.8 % relative to 5.049 Å"),
+        (MARICITE, [9.4, 6.9, 5.1], ""),
+        (MARICITE, [9.4, 7.3, 5.3], ""),
+        (NVP, [8.5, 9.2, 21.8], "a = 8.5, b = 9.2, c = 21.8 Å: breaks the symmetry of NVP_R-3c_hex_allNa"),
+        (NVP, [8.7, 8.73, 21.8], "a = 8.7, b = 8.73, c = 21.8 Å: breaks"),
+        (NVP, [8.9, 8.9, 21.3], ""),
+        # a lattice of its own, whose edges differ
+        (ORDERED, None, ""),
+    ],
+)
+def test_edges_that_are_given_are_those_of_the_crystal(path, edges, said):
+    crystal = read_crystal(path)
+    edges = [round(1.02 * length, 3) for length in crystal.atoms.cell.lengths()] if edges is None else edges
+    if not said:
+        lattice.check_edges(crystal, edges)
+        return
+    with pytest.raises(InputError, match=re.escape(said)):
+        lattice.check_edges(crystal, edges)
+
+
+@pytest.mark.parametrize(
     "value, said",
-    [("warm", "interface.cell_A"), ("[9.0, 6.9]", "interface.cell_A"), ("[9.0, 6.9, -5.1]", "interface.cell_A")],
+    [
+        ("warm", "cell_A: must be 'relaxed', 'file', or three edges from 1 to 500 Å, not \"warm\""),
+        ([9.0, 6.9], "cell_A: must be 'relaxed', 'file', or three edges from 1 to 500 Å, not [9.0, 6.9]"),
+        ([9.0, 6.9, -5.1], "cell_A[2]: must be from 1 to 500, not -5.1"),
+        ([9.0, 6.9, 8.9], "cell_A: c = 8.9 Å: +76.3 % relative to 5.049 Å of NaFePO4_maricite"),
+    ],
 )
 def test_a_wrong_cell_is_named_before_anything_runs(tmp_path, value, said):
-    run = given(tmp_path)
-    text = json.dumps(json.loads(run.input.model_dump_json()))
-    (tmp_path / "input.yaml").write_text(text.replace('"hkl"', f'"cell_A": {json.dumps(value)[1:-1]}, "hkl"', 1))
+    content = given(tmp_path).input.model_dump(mode="json", exclude_unset=True)
+    content["interface"]["cell_A"] = value
+    (tmp_path / "input.yaml").write_text(json.dumps(content))
     found = called("validate", "input.yaml", cwd=tmp_path)
-    assert found.returncode == 2 and said in found.stderr
+    assert found.returncode == 2 and f"input.yaml:1: interface.{said}" in found.stderr
 
 
 def test_a_cell_that_is_given_is_taken(tmp_path):
@@ -282,3 +312,16 @@ def test_the_step_is_foreseen(tmp_path):
     assert "at 900 and 300 K, 8.1 ps (4050 steps)" in line
     kept = given(tmp_path, cell_A="file").input
     assert all(each.where != ("crystal",) for each in cost.costs(kept)) and kept.crystal is None
+
+
+def test_an_interface_takes_as_long_as_is_foreseen(tmp_path):
+    """With its release, and in whole steps; a crystal alone has neither the melt nor the quench above the release."""
+    run = given(tmp_path, cell_A="file", glass={"quench_rate_K_per_ps": 700.0, "replicas": 3})
+    tasks = {task.name: task for task in interface.plan(run)}
+    course_ps = read_settings(Settings, tasks["i0"]).planned_ps
+    assert tasks["i0"].effort.size == pytest.approx(cost.interface_atoms(run.input) * course_ps / 0.002)
+    (line,) = (str(each) for each in cost.costs(run.input) if each.where == ("interface",))
+    assert f"{course_ps:.6g} ps ({round(course_ps / 0.002)} steps)" in line
+    crystal, _ = cost.interface_sides(run.input)
+    released_ps = interfaces.RELEASE_PS + (900.0 - 300.0) / 700.0 + 4.0
+    assert tasks["bulk-crystal-0"].effort.size == pytest.approx(crystal * released_ps / 0.002)

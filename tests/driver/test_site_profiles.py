@@ -169,12 +169,14 @@ NODES = """slurm:
 
 def test_labels_have_to_fit_on_a_node_of_their_kind(submit, tmp_path):
     (tmp_path / "input.yaml").write_text(LABELS)
-    made = submit(profile=NODES)
+    made = submit("--executor", "slurm", profile=NODES)
     assert made.returncode == 2
     assert (
         "reference[0].ranks: 6 of 1 core on one node: site.yaml:7: slurm.nodes.thin.cores_per_node is 4" in made.stderr
     )
     assert submit(profile=NODES.replace("cores_per_node: 4", "cores_per_node: 6")).returncode == 0
+    # one job for all has the nodes at the top, of 8 cores
+    assert submit("--executor", "mpi", profile=NODES).returncode == 0
     # without a job that plans, too
     (tmp_path / "site.yaml").write_text(NODES)
     known = {"cwd": tmp_path, "NAGLASS_SITE": str(tmp_path / "site.yaml")}

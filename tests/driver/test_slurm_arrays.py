@@ -71,10 +71,10 @@ def made(tmp_path, fake):
     store = Store(tmp_path)
     (tmp_path / "jobs").mkdir()
 
-    def make(tasks, without=(), times=TIMES, **words):
+    def make(tasks, without=(), times=TIMES, threads=1, **words):
         tickets = store.plan("md", tasks, KEYS)
         words = Profile.model_validate({"cores_per_node": 40, "longest_h": 20, **words}).model_dump()
-        queue = slurm.Slurm(tmp_path, words, "run", ["task"], times)
+        queue = slurm.Slurm(tmp_path, words, "run", ["task"], times, threads)
         before = set((tmp_path / "jobs").glob("*.sh"))
         make.count, make.lines = queue.submit(tickets, without)
         make.queue, make.tickets = queue, tickets
@@ -250,6 +250,11 @@ def test_a_node_that_a_job_has_alone_is_filled(made):
     assert (asked(text, "ntasks"), asked(text, "nodes")) == ("40", "1")
     assert slurm.side_by_side({"options": ["--exclusive"], "cores_per_node": 40, "gpus_per_node": 4}, 5, 1) == 4
     assert slurm.side_by_side({"options": []}, 5, 0) == 1
+
+
+def test_nodes_of_an_array_hold_whole_ranks(made):
+    (text,) = made(tasks(1, ranks=4), threads=3, cores_per_node=4)
+    assert (asked(text, "ntasks"), asked(text, "cpus-per-task"), asked(text, "nodes")) == ("4", "3", "4")
 
 
 def test_hosts_are_left_out_but_never_more_than_half(made, fake):

@@ -125,7 +125,7 @@ def test_dataset_and_model_have_the_seed_of_the_file(tmp_path):
         ("b: {cutoff_Ry: 600}", "b: 600", "input.yaml:15: systems[1].reference.b: must be a mapping of keys"),
         ("b: {cutoff_Ry: 600}", "b: {name: d}", "input.yaml:15: systems[1].reference.b.name: remove this key"),
         ("        level: gfn1-xtb\n", "", "input.yaml:16: systems[1].reference.c: key 'level' is missing"),
-        ("      c:", "      c/d:", "input.yaml:16: systems[1].reference.c/d.name: must match pattern"),
+        ("      c:", "      c/d:", "input.yaml:16: systems[1].reference.c/d.name: must be letters, digits and _ . -"),
         ("multiplicity: 1", "multiplicity: 2", "input.yaml:18: systems[1].reference.c.multiplicity: 2: 178 electrons"),
         ("seed: 3", "seed: -3", "input.yaml:13: systems[1].seed: "),
         ("rattle_A: 0.08", "rattle_A: 8", "input.yaml:4: reference[0].rattle_A: "),
@@ -193,6 +193,12 @@ def test_errors_are_reported_at_their_place_in_the_file(tmp_path, old, new, line
     ("old", "new", "line"),
     [
         ("V2O5: [10, 20]", "V2O5: []", "input.yaml:3: series.mol_percent.V2O5: must not be empty"),
+        (
+            "V2O5: [10, 20]",
+            "V2O5: most",
+            "input.yaml:3: series.mol_percent.V2O5: must be a percentage from 0 to 100, 'rest', or a list of",
+        ),
+        ("V2O5: [10, 20]", "V2O5: [10, 120]", "mol_percent.V2O5[1]: must be less than or equal to 100, not 120"),
         ("V2O5: [10, 20]", "V2O5: [10, 10]", "input.yaml:3: series.mol_percent.V2O5: must list different values"),
         ("V2O5: [10, 20]", "V2O5: [10, 70]", "series.mol_percent: V2O5-70: the shares add up to 110 mol-%"),
         ("atoms: 100", "atms: 100", "input.yaml:5: series.atms: not a known key; did you mean 'atoms'?"),

@@ -9,6 +9,7 @@ from ..config.bill import Bill, Fact
 from ..config.site import line_of, own_place
 from ..config.slurm import Slurm
 from ..errors import InputError
+from ..runtime.batch import nodes_for
 from ..runtime.forecast import Forecast, Row
 from ..wording import counted, digits, duration
 
@@ -54,7 +55,7 @@ def lines(expected: Forecast, center: Center, job: Job, disk: str) -> list[str]:
     if job.gpus > slurm.gpus_per_node:
         where = line_of(center.path, "slurm", "gpus_per_node")
         raise InputError(f"md.gpus: {job.gpus}: {where} is {slurm.gpus_per_node}")
-    nodes = math.ceil(job.ranks / slurm.cores_per_node)
+    nodes = nodes_for(job.ranks, 1, slurm.cores_per_node)
     wall_h = expected.wall_s / 3600.0
     node = (slurm.cores_per_node, slurm.gpus_per_node)
     reserved = bill.reserved(wall_h, job.ranks, nodes, job.gpus, node)

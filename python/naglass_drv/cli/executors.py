@@ -60,7 +60,7 @@ def words_of_site(site: str, account: str | None) -> tuple[Any, Path | None]:
     from ..config.slurm import charged_to, slurm_of
 
     slurm, profile = slurm_of(site, load_site().slurm)
-    return (charged_to(slurm, account) if account else slurm), profile
+    return (slurm if account is None else charged_to(slurm, account)), profile
 
 
 def keep_setting(folder: Path, slurm: Any, threads: int, hours: float | None, resume: str) -> None:
@@ -99,7 +99,7 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int, st
     if setting is None:
         slurm, profile = words_of_site(options.site, options.account)
         limits = Limits(slurm, profile)
-        limits.check(ranks_of(study), gpus_of(study), 1)
+        limits.check(ranks_of(study), gpus_of(study), 1, own=True)
         limits.check_queue(limits.planner()[1])
         uncancel(folder)
         setting = {"slurm": slurm.model_dump(mode="json"), "threads": 1, "hours": None, "since": time.time()}

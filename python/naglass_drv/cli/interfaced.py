@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..chemistry.ions import Species
-    from ..config.interfaces import Seed
     from ..config.partial import Partial
     from ..config.source import Document
     from ..interface.crystal import Crystal
     from ..interface.terminations import Termination
+
+# of which each has an error of its own
+_OF_A_CUT = {("interface", "crystal"), ("interface", "cell_A"), ("interface", "hkl")}
 
 
 def check_interface(top: "Partial", document: "Document", source: Path) -> None:
@@ -31,13 +33,15 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
         asked = top.interface
         told(document, ("interface", "crystal"), _check_ions, source / asked.crystal)
     with rule():
+        told(document, ("interface", "cell_A"), _check_edges, source / asked.crystal, asked.cell_A, document)
+    with rule():
         told(document, ("system", "composition"), potentials.check, cost.ions(top))
     with rule():
         if asked.seed is not None:
             # at zero pressure the width of the glass is not known
             volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
             width_A = volume_A3 ** (1 / 3) if asked.route == "join" else asked.seed.width_A
-            told(document, ("interface", "seed"), _check_seeds, source / asked.crystal, asked.seed, width_A, document)
+            told(document, ("interface", "seed"), _check_seeds, source / asked.crystal, asked, width_A, document)
             if asked.seed.melting is not None:
                 where = ("interface", "seed", "melting")
                 told(document, where, _check_congruent, source / asked.crystal, cost.ions(top), document)
@@ -103,23 +107,46 @@ def _check_ions(path: Path) -> None:
         raise InputError(f"{path.name}: no Pedone parameters for {named}; available: {potentials.known()}")
 
 
+def _check_edges(path: Path, cell: "str | Sequence[float]", document: "Document") -> None:
+    """Edges that are given are those of the crystal."""
+    from ..interface.crystal import read_crystal
+    from ..interface.lattice import check_edges
+
+    # a crystal that cannot be read has its own error
+    if not isinstance(cell, str) and ("interface", "crystal") not in document.faulty:
+        check_edges(read_crystal(path), cell)
+
+
+def _given(path: Path, cell: "str | Sequence[float]") -> "Crystal":
+    """The crystal of a file in the cell that is given; that of the file where it is to be found."""
+    from ..interface.crystal import read_crystal
+
+    crystal = read_crystal(path)
+    return crystal if isinstance(cell, str) else crystal.with_cell(cell)
+
+
+def _cut(path: Path, asked: "Partial") -> "tuple[Crystal, Termination]":
+    """The crystal in its cell, and its cut, which is named by that of the file."""
+    from ..interface.crystal import read_crystal
+    from ..interface.slabs import named, recut
+
+    crystal, given = read_crystal(path), _given(path, asked.cell_A)
+    cut = named(crystal, asked.hkl, asked.termination)
+    return given, cut if isinstance(asked.cell_A, str) else recut(given, crystal, cut)
+
+
 def _check_cut(path: Path, asked: "Partial", document: "Document") -> None:
-    from ..interface.crystal import read_crystal
-    from ..interface.slabs import named
-
-    # a crystal that cannot be read has its own error, and so has a slab without a plane
-    if ("interface", "crystal") not in document.faulty and asked.hkl is not None:
-        named(read_crystal(path), asked.hkl, asked.termination)
+    if not _OF_A_CUT & set(document.faulty) and asked.hkl is not None:
+        _cut(path, asked)
 
 
-def _check_seeds(path: Path, seed: "Seed", width_A: float, document: "Document") -> None:
+def _check_seeds(path: Path, asked: "Partial", width_A: float, document: "Document") -> None:
     """Each seed can be cut, and is no larger than half a cell of that width."""
-    from ..interface.crystal import read_crystal
     from ..interface.seeds import check_half, crystallite
 
-    if ("interface", "crystal") in document.faulty:
+    if _OF_A_CUT & set(document.faulty):
         return
-    crystal = read_crystal(path)
+    crystal, seed = _given(path, asked.cell_A), asked.seed
     for radius in seed.radius_A:
         grain = crystallite(crystal, radius, seed.shape, direction=seed.direction)
         check_half(grain, width_A)
@@ -151,7 +178,7 @@ def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Docu
     from ..interface.lattice import MOST_CHANGE
     from ..interface.slabs import lateral_cell
 
-    if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty) or asked.hkl is None:
+    if _OF_A_CUT & set(document.faulty) or asked.hkl is None:
         return
     crystal, cut = _cut(path, asked)
     # a cell that is not known yet may turn out so much wider or narrower

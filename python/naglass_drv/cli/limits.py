@@ -32,30 +32,52 @@ class Limits:
 
         return line_of(self._shipped, "slurm", *keys)
 
-    def check(self, ranks: Mapping[str, int], gpus: int, threads: int) -> None:
-        """Accounts, cores and GPUs; `ranks` are those that each section of the input requests."""
-        from ..runtime.executors.slurm import words_of
-
-        self.check_known()
-        for kind, nodes in self.slurm.nodes.items():
-            for stage in nodes.stages:
-                if stage != _PLAN and not _is_stage(stage):
-                    raise InputError(f"{self.where('nodes', kind, 'stages')}: {stage}: no such stage")
+    def check(self, ranks: Mapping[str, int], gpus: int, threads: int, own: bool) -> None:
+        """Accounts, cores and GPUs; `ranks` are those that each section of the input requests. `own`: tasks have jobs
+        of their own, on the nodes of their stage; otherwise one job has all, on those at the top of the profile.
+        """
+        cores = self.check_known()
+        self._check_nodes()
+        if not own and threads > cores:
+            raise InputError(f"--threads {threads}: {self.where('cores_per_node')} is {cores}")
         for section, count in ranks.items():
             stage = section.partition("[")[0]
-            kind = self._kind(stage, gpus if stage == "md" else 0)
-            cores = words_of(self.slurm.model_dump(), kind)["cores_per_node"]
-            where = self.where(*(("nodes", kind) if kind else ()), "cores_per_node")
+            asked = gpus if stage == "md" else 0
+            kind = self._kind(stage, asked) if own else ""
+            cores, where = self._stated(kind, "cores_per_node")
             if threads > cores:
                 raise InputError(f"--threads {threads}: {where} is {cores}")
             # CP2K is started on the node of the rank that needs it, and GPUs are those of one node
-            if count * threads > cores and (stage == "reference" or (stage == "md" and gpus)):
+            if count * threads > cores and (stage == "reference" or asked):
                 raise InputError(
                     f"{section}.ranks: {count} of {counted(threads, 'core')} on one node: {where} is {cores}"
                 )
-        equipped = max([self.slurm.gpus_per_node, *(each.gpus_per_node or 0 for each in self.slurm.nodes.values())])
-        if gpus > equipped:
-            raise InputError(f"md.gpus: {gpus}: {self.where('gpus_per_node')} is {equipped}")
+            equipped, where = self._stated(kind, "gpus_per_node")
+            if asked > equipped:
+                raise InputError(f"md.gpus: {asked}: {where} is {equipped}")
+
+    def _check_nodes(self) -> None:
+        """Each kind of nodes has stages that exist and that no other has, and no more GPUs for a task than a node."""
+        owner: dict[str, str] = {}
+        for kind, nodes in self.slurm.nodes.items():
+            for stage in nodes.stages:
+                where = f"{self.where('nodes', kind, 'stages')}: {stage}"
+                if stage != _PLAN and not _is_stage(stage):
+                    raise InputError(f"{where}: no such stage")
+                if stage in owner:
+                    other = "twice here" if owner[stage] == kind else f"also in {self.where('nodes', owner[stage])}"
+                    raise InputError(f"{where}: is {other}; a stage has one kind of nodes")
+                owner[stage] = kind
+            most, where = self._stated(kind, "gpus_per_node")
+            if nodes.gpus > most:
+                raise InputError(f"{self.where('nodes', kind, 'gpus')}: {nodes.gpus}: {where} is {most}")
+
+    def _stated(self, kind: str, key: str) -> tuple[Any, str]:
+        """The value of a key for a kind of nodes, and the line where it stands: that of the kind, or at the top."""
+        from ..runtime.executors.slurm import words_of
+
+        own = kind and getattr(self.slurm.nodes[kind], key) is not None
+        return words_of(self.slurm.model_dump(), kind)[key], self.where(*(("nodes", kind) if own else ()), key)
 
     def check_known(self) -> int:
         """What every job needs: an account where one is asked for, and the cores of a node, which are returned."""
@@ -71,13 +93,18 @@ class Limits:
             raise InputError(f"{where}: is not known (scontrol show node tells); state it{place or ' there'}")
         return self.slurm.cores_per_node
 
-    def hours(self, walltime: str) -> float:
-        """The length of a job (h)."""
+    def hours(self, walltime: str, rows: Mapping[str, "Row"], own: bool) -> float:
+        """The length of a job (h), which its nodes allow. Where tasks have jobs of their `own`, the nodes of one of the
+        stages that `rows` expect have to; jobs on other nodes are as long as these allow.
+        """
         from ..runtime.stop import walltime_seconds
 
         hours = walltime_seconds(walltime) / 3600.0
-        if self.slurm.longest_h is not None and hours > self.slurm.longest_h:
-            raise InputError(f"--walltime {walltime}: {self.where('longest_h')} is {self.slurm.longest_h:g}")
+        kinds = {self._kind(stage, row.gpus) for stage, row in rows.items() if own} or {""}
+        known = [self._stated(kind, "longest_h") for kind in sorted(kinds)]
+        most, where = max(known, key=lambda each: math.inf if each[0] is None else each[0])
+        if most is not None and hours > most:
+            raise InputError(f"--walltime {walltime}: {where} is {most:g}")
         return hours
 
     def planner(self) -> tuple["Shape", dict[str, Any]]:
@@ -106,16 +133,12 @@ class Limits:
 
         `rows` are what is expected; what is not known is not checked. `hours` is the length that was asked for.
         """
-        from ..runtime.executors.slurm import words_of
-
         for stage, row in rows.items():
             kind = self._kind(stage, row.gpus) if own else ""
-            most_h = words_of(self.slurm.model_dump(), kind)["longest_h"]
+            most_h, where = self._stated(kind, "longest_h")
             length_h = min((each for each in (hours, most_h) if each is not None), default=math.inf)
             if 3600.0 * length_h > row.at_once_s:
                 continue
-            stated = kind and self.slurm.nodes[kind].longest_h is not None
-            where = self.where(*(("nodes", kind) if stated else ()), "longest_h")
             said = f"{where}: {most_h:g}" if length_h == most_h else f"--walltime {walltime}"
             raise InputError(
                 f"{said}: a task of {stage} is expected to work {duration(row.at_once_s)} before it saves anything; "

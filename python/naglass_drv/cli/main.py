@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code. Messages go to standard error without a traceback."""
     reserve = bytearray(_RESERVE)
     try:
-        options = make_parser().parse_args(arguments)
+        options = make_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
         code = options.verb(options)
         sys.stdout.flush()
         return code
@@ -65,6 +66,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # every rank of a job that has not reached MPI would print the same message
         time.sleep(LAST_WORDS_S)
     return code
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The arguments, with a value such as ``-5m`` in one word with its option, which argparse takes for an option."""
+    made: list[str] = []
+    for word in words:
+        if made and re.fullmatch(r"--[a-z-]+", made[-1]) and re.match(r"-[\d.]", word) and not _is_number(word):
+            made[-1] += f"={word}"
+        else:
+            made.append(word)
+    return made
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 class _Verb(argparse.ArgumentParser):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ..runtime.preview import Preview
 
 _PATIENCE_S = 5.0
+# as that of a system in the input
+_NAME_LENGTH = 80
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -56,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
             source=path.resolve().parent,
             folder=folder.resolve(),
             resume=kept_setting(folder)["resume"] if options.chained else _resume_command(),
-            walltime_s=walltime_seconds(options.walltime) if options.walltime else left_s,
+            walltime_s=left_s if options.walltime is None else walltime_seconds(options.walltime),
             patience_s=patience_s(left_s),
             outside=outside(options, folder.resolve(), name_of(study, path), world().Get_size(), study),
         )
@@ -65,8 +68,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def name_of(study: Any, path: Path) -> str:
-    """The name of a run: that of its only system, or of the file at `path`."""
-    return next(iter(study.systems.values())).name if "" in study.systems else path.stem
+    """The name of a run: that of its only system, or of the file at `path`, with a dash for what is neither a letter of
+    ASCII, a digit, nor one of ``_.-``.
+    """
+    if "" in study.systems:
+        return next(iter(study.systems.values())).name
+    # it becomes a line of a job script and the stem of files, also as a pattern
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem)[:_NAME_LENGTH]
 
 
 def patience_s(left_s: float | None) -> float:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MINUTES = 2
 _VERDICT = "verdict.json"
+# the first is there from the submission on
+_OF_A_RUN = ("lock", "run.yaml", "tasks")
 _POLL_S = 5.0
 
 
@@ -65,6 +67,7 @@ def _submit(options: argparse.Namespace) -> int:
 
     slurm, path = _profile(options)
     limits = Limits(slurm, path)
+    _check_folder(options.folder)
     per_node = min(limits.check_known(), max(2, slurm.gpus_per_node))
     shape = batch.Shape(options.nodes * per_node, 1, options.nodes, slurm.gpus_per_node, _MINUTES / 60)
     folder = options.folder.resolve()
@@ -82,6 +85,15 @@ def _submit(options: argparse.Namespace) -> int:
     size = f"{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}"
     print(f"job {job}: {size}, {_MINUTES} minutes at most", flush=True)
     return _wait(folder, job)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError where no check can write its files, or where they would be those of a run."""
+    from ..files import check_target
+
+    check_target(folder, "--folder", folder=True)
+    if any((folder / name).exists() for name in _OF_A_RUN):
+        raise InputError(f"--folder {folder}: is a run folder; choose another for the check")
 
 
 def _wait(folder: Path, job: str) -> int:

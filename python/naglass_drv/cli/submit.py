@@ -58,16 +58,19 @@ def _submit(options: argparse.Namespace) -> int:
     study = load_study(path, checks=[checks.Checks()])
     work = work_of(study)
     site = Limits(slurm, profile)
-    site.check(work["ranks"], gpus_of(study), options.threads)
+    own = executor == "slurm"
+    if own and options.ranks is not None:
+        raise InputError(f"--ranks {options.ranks}: has no effect with --executor slurm: a job has those of its tasks")
+    site.check(work["ranks"], gpus_of(study), options.threads, own)
     check_target(folder, "--folder", folder=True)
     check_folder(folder)
     name = name_of(study, path)
-    hours = site.hours(options.walltime) if options.walltime else None
     expected = _expected(work, path, options.ranks or max(work["ranks"].values(), default=1))
-    site.check_length(expected.rows, executor == "slurm", options.walltime, hours)
+    hours = None if options.walltime is None else site.hours(options.walltime, expected.rows, own)
+    site.check_length(expected.rows, own, options.walltime, hours)
     command = [sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)]
     command += ["--executor", executor]
-    if executor == "slurm":
+    if own:
         shape, words = site.planner()
         command += ["--chained"]
     else:
@@ -76,7 +79,7 @@ def _submit(options: argparse.Namespace) -> int:
     text = batch.script(shape, words, name=name, folder=folder, command=command, again=_again(options, path, folder))
     if options.dry_run:
         print(text, end="")
-        for line in site.kinds(expected.rows) if executor == "slurm" else ():
+        for line in site.kinds(expected.rows) if own else ():
             print(line)
         return 0
     if options.next:
@@ -90,7 +93,7 @@ def _submit(options: argparse.Namespace) -> int:
             batch.uncancel(folder)
             keep_setting(folder, slurm, options.threads, hours, shlex.join(_again(options, path, folder)[:-1]))
             job = _first(folder, text)
-    what = "which plans the run and submits jobs for its tasks, " if executor == "slurm" else ""
+    what = "which plans the run and submits jobs for its tasks, " if own else ""
     print(
         f"job {job}: {what}{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}, up to "
         f"{batch.clock(shape.hours)}"
@@ -179,15 +182,14 @@ def _check_progress(folder: Path, times: list[float], *, begun: bool = False) ->
 
 def _shape(options: argparse.Namespace, study: Any, site: Limits, work: dict[str, Any], hours: float) -> "Shape":
     """What the one job asks for that carries out all tasks."""
-    from ..runtime.batch import Shape
+    from ..runtime.batch import Shape, nodes_for
 
-    slurm = site.slurm
     most = max(work["ranks"].values(), default=1)
     ranks = options.ranks or most
     if ranks < most:
         section = max((count, name) for name, count in work["ranks"].items())[1]
         raise InputError(f"--ranks {ranks}: {section}.ranks requests {most}")
-    nodes = math.ceil(ranks * options.threads / slurm.cores_per_node)
+    nodes = nodes_for(ranks, options.threads, site.check_known())
     return Shape(ranks, options.threads, nodes, gpus_of(study), hours)
 
 

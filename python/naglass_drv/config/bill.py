@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..fields import Count, Positive, Section, within
+from ..fields import Count, Positive, Section, spelled, within
 
-Text = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=300)]
-Day = Annotated[str, Field(pattern=r"^20\d\d-[01]\d(-[0-3]\d)?$")]
+Text = Annotated[str, Field(max_length=300), spelled(r"[ -~]+", "one line of ASCII")]
+Day = Annotated[str, spelled(r"20[0-9]{2}-[01][0-9](-[0-3][0-9])?", "a day or month such as 2026-01-31 or 2026-01")]
 
 
 class Fact(Section):

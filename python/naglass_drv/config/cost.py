@@ -14,7 +14,16 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
-from .interfaces import CELL_SAMPLE_PS, CYLINDER_A, finds_lattice, has_bulk, lattice_ps, relax_ps, simulates_bulk
+from .interfaces import (
+    CELL_SAMPLE_PS,
+    CYLINDER_A,
+    RELEASE_PS,
+    finds_lattice,
+    has_bulk,
+    lattice_ps,
+    relax_ps,
+    simulates_bulk,
+)
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -302,7 +311,7 @@ def _lattice(top: Any, counts: Counts) -> Cost:
 
 def _interface(top: Any, counts: Counts) -> Cost:
     sizes, glass = _interface_cells(top, counts), top.glass
-    total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
+    total_ps = protocols.SOFT_PS + protocols.longest_ps(glass) + RELEASE_PS
     text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
     if len(set(sizes)) > 1:
         text = f"cell of a {text}, or of one of them alone, at most"
@@ -389,4 +398,4 @@ def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
 
 
 def _time(time_ps: float, timestep_fs: float) -> str:
-    return f"{time_ps:.6g} ps ({1000.0 * time_ps / timestep_fs:.6g} steps)"
+    return f"{time_ps:.6g} ps ({round(1000.0 * time_ps / timestep_fs):.6g} steps)"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from ..fields import NonNegative, Positive, Section, Temperature, each_once, listed, within
+from ..fields import NonNegative, Positive, Section, Temperature, each_once, forms, listed, within
 from .named import File
 from .partial import Partial, rule
 from .source import Document, Where
@@ -14,7 +14,14 @@ _WHERE: Where = ("interface",)
 Index = Annotated[int, within(-20, 20)]
 Indices = Annotated[list[Index], Field(min_length=3, max_length=3), listed(3, "three whole numbers, as in [1, 0, 4]")]
 Thickness = Annotated[Positive, within(5, 1000)]
-Edge = Annotated[Positive, within(1, 500)]
+Edge = Annotated[float, within(1, 500)]
+Cell = Annotated[
+    Literal["relaxed", "file"] | Annotated[list[Edge], Field(min_length=3, max_length=3)],
+    forms("'relaxed', 'file', or three edges from 1 to 500 Å"),
+]
+Termination = Annotated[
+    Literal["least"] | Annotated[int, within(0, 1000)], forms("'least', or the number of a cut from 0 to 1000")
+]
 Radius = Annotated[Positive, within(2, 500)]
 _pair = listed(2, "a value and its standard error, as in [1180, 15]", tuple)
 
@@ -52,10 +59,10 @@ class Interface(Section):
     """
 
     crystal: File
-    cell_A: Literal["relaxed", "file"] | Annotated[list[Edge], Field(min_length=3, max_length=3)] = "relaxed"
+    cell_A: Cell = "relaxed"
     hkl: Indices | None = None
     seed: Seed | None = None
-    termination: Literal["least"] | Annotated[int, Field(ge=0), within(0, 1000)] = "least"
+    termination: Termination = "least"
     route: Literal["melt", "join"] = "melt"
     crystal_A: Thickness = 30.0
     glass_A: Thickness = 40.0
@@ -73,6 +80,8 @@ LEAST_REPLICAS = 3
 LEAST_HOLD_PS = 1.6
 
 
+#: At `release_K`, once the crystal may move.
+RELEASE_PS = 0.5
 #: Between two cells of a bulk crystal.
 CELL_SAMPLE_PS = 0.05
 # ps at each temperature, as long as the melt within these: a lattice rings for less than one

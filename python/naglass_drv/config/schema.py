@@ -13,7 +13,7 @@ from ..glass import protocols
 from .cells import Cells
 from .insights import Insight
 from .interfaces import Interface, finds_lattice
-from .named import File
+from .named import File, LevelName, Name, Potential, Spin
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
@@ -37,18 +37,11 @@ Threads = Annotated[Count, within(1, 1024)]
 Tasks = Annotated[Count, within(1, MAX_TASKS)]
 # in units of a robust standard deviation or of a typical distance
 Multiple = Annotated[Positive, within(1e-3, 1e3)]
-LEVEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
 Copies = Annotated[Count, within(1, 100)]
 Coordination = Annotated[NonNegative, within(0, 16)]
 # LAMMPS, torch and numpy all accept a positive 31-bit number
 Seed = Annotated[Count, within(1, 2**31 - 1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
-Spin = (
-    Literal["ferromagnetic", "antiferromagnetic", "sampled"]
-    | Annotated[str, Field(pattern=r"^[+-]+$")]
-    | dict[str, Literal["up", "down"]]
-)
 Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "sites", "near_copy"]
 
 
@@ -184,7 +177,7 @@ class Dataset(Section):
     than `max_frames`, the most diverse frames are selected.
     """
 
-    level: str = Field(pattern=LEVEL_NAME, max_length=80)
+    level: LevelName
     include: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     max_force_eV_per_A: Annotated[Positive, within(0.01, 1e4)] = 60.0
@@ -204,7 +197,7 @@ class Replay(Section):
     """
 
     file: File | None = None
-    level: Annotated[str, Field(pattern=LEVEL_NAME, max_length=80)] | None = None
+    level: LevelName | None = None
     weight: Annotated[Positive, within(1e-6, 1e6)] = 1.0
     frames: Annotated[Count, within(1, 10_000_000)] | None = None
 
@@ -298,9 +291,7 @@ class Screen(Section):
     energy is fitted to the frames of the file `shift`, or to those that the dataset trains on.
     """
 
-    potentials: Annotated[
-        list[Annotated[str, Field(pattern=r"^(train|[a-z0-9]+:.+)$", max_length=400)]], AfterValidator(each_once)
-    ] = Field(min_length=1, max_length=100)
+    potentials: Annotated[list[Potential], AfterValidator(each_once)] = Field(min_length=1, max_length=100)
     labels: Literal["dataset"] | File = "dataset"
     shift: File | None = None
     crystals: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)

@@ -6,18 +6,31 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from ..errors import InputError
-from ..fields import Count, NonNegative, Positive, Section, within
+from ..fields import Count, NonNegative, Positive, Section, spelled, within
 from ..paths import data_file
 from .bill import Bill
 from .source import Document, parse
 from .validation import validate
 
 # a word of sbatch: no space, no quote, nothing that a shell would read
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@.,:+&|*\[\]-]+$", max_length=200)]
-Option = Annotated[str, Field(pattern=r"^--[a-z][a-z-]*(=[A-Za-z0-9_@.,:+%/-]+)?$", max_length=200)]
-Line = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=1000)]
+Word = Annotated[
+    str,
+    Field(max_length=200),
+    spelled(r"[A-Za-z0-9_@.,:+&|*\[\]-]+", "one word of letters, digits and _ @ . , : + & | * [ ] -"),
+]
+Option = Annotated[
+    str,
+    Field(max_length=200),
+    spelled(
+        r"--[a-z][a-z-]*(=[A-Za-z0-9_@.,:+%/-]+)?",
+        "--option or --option=value of letters, digits and _ @ . , : + % / -",
+    ),
+]
+Line = Annotated[str, Field(max_length=1000), spelled(r"[ -~]+", "one line of ASCII")]
 # a folder, or variables of the shell such as $SCRATCH
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_${}./-]+$", max_length=500)]
+Folder = Annotated[
+    str, Field(max_length=500), spelled(r"[A-Za-z0-9_${}./-]+", "a path of letters, digits and _ $ { } . / -")
+]
 FOLDER = "sites"
 
 

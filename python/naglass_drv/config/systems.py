@@ -14,9 +14,10 @@ from pydantic import Field, create_model
 from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
-from ..fields import Count, Positive, Section, within
+from ..fields import Count, Positive, Section, forms, within
+from .named import Name
 from .overrides import OVERRIDES, form_of, moved_place, with_sets
-from .schema import MAX_ATOMS, Input, Name, Seed, Share, System
+from .schema import MAX_ATOMS, Input, Seed, Share, System
 from .source import Document, Fault, Where
 from .validation import fault_empty, validated
 
@@ -31,6 +32,10 @@ _OF_LOOPS = re.compile(r"round-\d+|decision")
 _SUM_PERCENT = 0.05
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+_Percents = Annotated[
+    Percent | Literal["rest"] | list[Percent], forms("a percentage from 0 to 100, 'rest', or a list of percentages")
+]
+_Shares = Annotated[Share | list[Share], forms("a share from 0 to 1, or a list of shares")]
 # silica: 27 cm3/mol; P2O5 in glasses: about 60
 MolarVolume = Annotated[Positive, within(1, 1000)]
 DENSITIES_G_CM3 = (0.05, 25.0)
@@ -45,8 +50,8 @@ class Mixture(Section):
     be lists, and every combination becomes a system.
     """
 
-    mol_percent: dict[str, Percent | Literal["rest"] | list[Percent]] = Field(min_length=1)
-    redox: dict[str, Share | list[Share]] = Field(default_factory=dict)
+    mol_percent: dict[str, _Percents] = Field(min_length=1)
+    redox: dict[str, _Shares] = Field(default_factory=dict)
     atoms: Annotated[Count, within(2, MAX_ATOMS)] = 200
     density_g_cm3: Density | None = None
     molar_volumes_cm3: dict[str, MolarVolume] | None = None

@@ -29,9 +29,9 @@ def validated(document: Document, at: Where, value: Any, model: type[Model]) -> 
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
         errors = error.errors(include_url=False)
+        places = [_known_part(value, item["loc"]) for item in errors]
         lists = {_known_part(value, item["loc"]) for item in errors if item["type"] == "list_type"}
-        for item in errors:
-            inside = _known_part(value, item["loc"])
+        for item, inside in zip(errors, places, strict=True):
             where = (*at, *inside)
             if item["type"] == "missing":
                 key = item["loc"][-1]
@@ -41,6 +41,9 @@ def validated(document: Document, at: Where, value: Any, model: type[Model]) -> 
                 document.fault(where, lacking)
             elif item["type"] == "extra_forbidden":
                 document.fault(where, "not a known key" + hint(model, inside))
+            elif any(len(other) > len(inside) and other[: len(inside)] == inside for other in places):
+                # another member of a union, of which the value has the form, names what is wrong in it
+                continue
             elif where not in document.faulty:
                 # a union reports once per member, and a value that the YAML reader rejected is None by now
                 document.fault(where, _plain(item, _value_at(value, inside), inside in lists))
@@ -116,8 +119,6 @@ def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:
         if (isinstance(value, dict) and part in value) or (isinstance(value, list) and part in range(len(value))):
             where.append(part)
             value = _value_at(value, (part,))
-        else:
-            break
     return tuple(where)
 
 
@@ -129,7 +130,10 @@ def _value_at(value: Any, where: Where) -> Any:
 
 def _plain(item: Any, value: Any, may_be_list: bool) -> str:
     """pydantic's message, with the value as the user wrote it; `may_be_list` where a list would be valid."""
-    if item["type"] == "too_short" and not value:
+    if item["type"] in ("too_short", "too_long") and value:
+        least, most = (item["ctx"].get(key) for key in ("min_length", "max_length"))
+        return f"must have {f'at least {least}' if most is None else f'at most {most}'} items, not {len(value)}"
+    if item["type"] == "too_short":
         return "must not be empty"
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SAME_PLACE_A = 0.05
 #: Strain beyond which a cell is no longer that of the crystal of a file; maricite in rigid ions has 6 % at 900 K.
 MOST_CHANGE = 0.08
+# strain of edges that are given, beyond which they are of another crystal or in another order; and the relative
+# difference of edges that are equal by symmetry, beyond which it is not one of rounding
+_MOST_GIVEN, _SAME_EDGE = 0.15, 1e-3
 # share of ions that have left their sites so far
 _MOST_DISPLACED, _DISPLACED_A = 0.1, 1.0
 
@@ -150,6 +153,34 @@ def _strain(cell: np.ndarray, of: np.ndarray) -> np.ndarray:
     """(3,) principal strains of a cell (3, 3), rows, relative to another one, ascending."""
     gradient = np.linalg.inv(of) @ cell
     return np.sqrt(np.linalg.eigvalsh(gradient @ gradient.T)) - 1.0
+
+
+def check_edges(crystal: Crystal, edges_A: Sequence[float]) -> None:
+    """Raise InputError unless edges a, b, c (Å) are those of this crystal at some temperature or in some potential:
+    within 15 % of its own by principal strain, and equal where its symmetry wants it so.
+    """
+    own, cell = crystal.atoms.cell.lengths(), crystal.with_cell(edges_A).atoms.cell.array
+    strain = _strain(cell, crystal.atoms.cell.array)
+    if np.abs(strain).max() > _MOST_GIVEN:
+        change = np.asarray(edges_A) / own - 1.0
+        worst = int(np.argmax(np.abs(change)))
+        raise InputError(
+            f"{'abc'[worst]} = {edges_A[worst]:g} Å: {100 * change[worst]:+.1f} % relative to {own[worst]:.4g} Å of "
+            f"{crystal.name}, more than {100 * _MOST_GIVEN:g} %; edges are a, b, c in the order of the file"
+        )
+    try:
+        group = rotations(crystal)
+    except InputError:
+        # of sites that lie on each other no symmetry is known
+        return
+    # of a file whose own edges are rounded
+    off = (symmetric(each, group)[:3] / np.linalg.norm(each, axis=1) for each in (cell, crystal.atoms.cell.array))
+    if np.abs(next(off) - next(off)).max() > _SAME_EDGE:
+        stated, known = (
+            ", ".join(f"{name} = {length:.5g}" for name, length in zip("abc", edges, strict=True))
+            for edges in (edges_A, own)
+        )
+        raise InputError(f"{stated} Å: breaks the symmetry of {crystal.name}, which has {known} Å")
 
 
 def stretch(crystal: Crystal, other: Crystal, direction: Sequence[int]) -> float:

@@ -111,7 +111,9 @@ def recut(crystal: Crystal, given: Crystal, cut: Termination) -> Termination:
     same = min(alike, key=off, default=None)
     if same is None or off(same) > _SAME_PLACE:
         hkl = " ".join(map(str, cut.hkl))
-        raise InputError(f"termination {cut.number} of hkl {hkl}: {crystal.name} in its relaxed cell has no such cut")
+        raise InputError(
+            f"termination {cut.number} of hkl {hkl}: {crystal.name} in another cell than its own has no such cut"
+        )
     (found,) = with_cleavage(turned, [same], "rigid-ions")
     return replace(found, number=cut.number)
 

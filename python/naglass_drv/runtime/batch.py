@@ -5,6 +5,7 @@ its last act. The state of a run is in its folder alone, so that a job may be lo
 """
 
 import json
+import math
 import os
 import re
 import shlex
@@ -133,6 +134,11 @@ def _next(folder: Path, again: Sequence[str]) -> tuple[str, ...]:
         "  code=0",
         "fi",
     )
+
+
+def nodes_for(ranks: int, threads: int, cores_per_node: int) -> int:
+    """The nodes that so many ranks take, none of which is on two nodes with its threads."""
+    return math.ceil(ranks / max(1, cores_per_node // threads))
 
 
 def hours_for(expected_s: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..chemistry.ions import SYMBOLS
 from ..config import cost
-from ..config.interfaces import lattice_ps, relax_ps
+from ..config.interfaces import RELEASE_PS, lattice_ps, relax_ps
 from ..glass import protocols
 from ..runtime.task import Effort
 
@@ -16,7 +16,7 @@ _HEAD = 0.1
 # of the time per atom of the cells of the small preset, for steps of a large cell in LAMMPS
 _STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
-_SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
+_SOFT_SHELL_PS, _FREED_PS = 0.5, 0.2
 # the most evaluations before MD (md_mace.lmp), about as many as a crystal takes to its cell of least energy
 _MINIMIZED = 200
 
@@ -28,15 +28,15 @@ def quench(section: Any, atoms: int) -> Effort:
 
 
 def interface(section: Any, atoms: int) -> Effort:
-    """A melt-quench with the rigid-ion potential against a slab of a crystal: atoms times steps."""
-    steps = _quench_steps(section)
+    """A melt-quench with the rigid-ion potential against a slab of a crystal, and its release: atoms times steps."""
+    steps = _quench_steps(section) + 1000.0 * RELEASE_PS / section.timestep_fs
     return Effort("glass", atoms * steps, _saved(steps))
 
 
 def released(section: Any, asked: Any, atoms: int) -> Effort:
     """A crystal alone from its release on, for an interface that is `asked` for: atoms times steps."""
     cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
-    steps = 1000.0 * (cooled_ps + section.hold_ps) / section.timestep_fs
+    steps = 1000.0 * (RELEASE_PS + cooled_ps + section.hold_ps) / section.timestep_fs
     return Effort("glass", atoms * steps, _saved(steps))
 
 
@@ -116,7 +116,7 @@ def dynamics(section: Any, atoms: int) -> Effort:
 
 def cells(section: Any, members: int) -> Effort:
     """Cells cut from a frame: atoms times steps times models; how many tries they take is in the measured times."""
-    steps = 1000.0 * (_SOFT_SHELL_PS + section.melt_ps + section.quench_ps + _RELEASE_PS)
+    steps = 1000.0 * (_SOFT_SHELL_PS + section.melt_ps + section.quench_ps + _FREED_PS)
     return Effort("cells", section.per_frame * section.max_atoms * steps * members, 1.0 / section.per_frame)
 
 

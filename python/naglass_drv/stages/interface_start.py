@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chemistry import ions as chemistry
 from ..chemistry import potentials
+from ..config.interfaces import RELEASE_PS
 from ..files import link_files, write_bytes, write_json
 from ..glass import protocols
 from . import interface_seeds
@@ -30,7 +31,6 @@ _DEFORM = "fix contraction all deform 1"
 FINAL, START, CRYSTAL, FACTS = "final.dump", "start.extxyz", "crystal.extxyz", "facts.json"
 #: Kinds of bulk cells.
 OF_GLASS, OF_CRYSTAL = "glass", "crystal"
-_RELEASE_PS = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Settings:
     @property
     def planned_ps(self) -> float:
         fall = (self.melt_temperature_K - self.final_temperature_K) / self.quench_rate_K_per_ps
-        return protocols.SOFT_PS + self.melt_ps + fall + _RELEASE_PS + self.hold_ps
+        return protocols.SOFT_PS + self.melt_ps + fall + RELEASE_PS + self.hold_ps
 
     @property
     def history(self) -> str:
@@ -249,7 +249,7 @@ def variables(folder: Path, settings: Settings) -> dict[str, object]:
         "final_K": settings.final_temperature_K,
         "soft_ps": before_ps * protocols.SOFT_PS,
         "melt_ps": before_ps * settings.melt_ps,
-        "release_ps": _RELEASE_PS,
+        "release_ps": RELEASE_PS,
         "hold_ps": settings.hold_ps,
         "rate_K_per_ps": settings.quench_rate_K_per_ps,
         "timestep_ps": settings.timestep_ps,

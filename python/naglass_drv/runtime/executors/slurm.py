@@ -127,9 +127,9 @@ class Slurm:
         gpus = max(gpus, words.get("gpus") or 0)
         side = side_by_side(words, ranks * self.threads, gpus)
         size, hours = self._length(words, ranks, tickets, side, room)
-        cores = min(side, size) * ranks * self.threads
-        nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
-        shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
+        together = min(side, size) * ranks
+        nodes = batch.nodes_for(together, self.threads, words.get("cores_per_node") or together * self.threads)
+        shape = batch.Shape(together, self.threads, nodes, min(side, size) * gpus, hours)
         left = [tickets[start : start + size] for start in range(0, len(tickets), size)]
         jobs, lines, refused = len(left), list[str](), "the queue of Slurm is full"
         most = self._room.in_array(queued)
