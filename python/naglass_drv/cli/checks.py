@@ -216,28 +216,28 @@ class Checks:
             return
         top.system.formula_units  # noqa: B018 - if unknown, this ends the rule
         from ..chemistry import spins
-        from ..config import cost
+        from ..config import atom_counts
 
-        spins.moments([ion.label for ion in cost.ions(top) for _ in range(ion.count)], section.spin)
+        spins.moments([ion.label for ion in atom_counts.ions(top) for _ in range(ion.count)], section.spin)
 
     def _elements(self, top: "Partial", section: Any) -> list[str]:
         """Elements of the structures that a section uses."""
-        from ..config import cost
+        from ..config import atom_counts
 
         if section.structures in ("glass", "candidates"):
-            return sorted({ion.element for ion in cost.ions(top)})
+            return sorted({ion.element for ion in atom_counts.ions(top)})
         return sorted({element for frame in self._frames.get(section.structures, ()) for element in frame.symbols})
 
     def _glass_model(self, top: "Partial", document: "Document", source: Path) -> None:
         """A model that makes glasses is a valid model and covers their elements."""
         if top.glass is None or top.glass.model is None or ("glass", "model") in document.faulty:
             return
-        from ..config import cost
+        from ..config import atom_counts
         from ..engines.mace.facts import potential_facts
 
         with _named(document, ("glass", "model")):
             known = potential_facts(source / top.glass.model).elements
-            _check_known(top.glass.model, known, sorted({ion.element for ion in cost.ions(top)}))
+            _check_known(top.glass.model, known, sorted({ion.element for ion in atom_counts.ions(top)}))
 
     def _model(self, top: "Partial", document: "Document", source: Path) -> None:
         """A model named in md is a valid model and covers the elements."""

@@ -24,7 +24,7 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     """Add to `document` what is wrong with the crystal of the section `interface`, before anything is run."""
     from ..chemistry import potentials
     from ..chemistry.masses import volume
-    from ..config import cost
+    from ..config import atom_counts
     from ..config.partial import rule
 
     if top.interface is None:
@@ -35,16 +35,16 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     with rule():
         told(document, ("interface", "cell_A"), _check_edges, source / asked.crystal, asked.cell_A, document)
     with rule():
-        told(document, ("system", "composition"), potentials.check, cost.ions(top))
+        told(document, ("system", "composition"), potentials.check, atom_counts.ions(top))
     with rule():
         if asked.seed is not None:
             # at zero pressure the width of the glass is not known
-            volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
+            volume_A3 = volume(atom_counts.ions(top), top.system.density_g_cm3)
             width_A = volume_A3 ** (1 / 3) if asked.route == "join" else asked.seed.width_A
             told(document, ("interface", "seed"), _check_seeds, source / asked.crystal, asked, width_A, document)
             if asked.seed.melting is not None:
                 where = ("interface", "seed", "melting")
-                told(document, where, _check_congruent, source / asked.crystal, cost.ions(top), document)
+                told(document, where, _check_congruent, source / asked.crystal, atom_counts.ions(top), document)
             if ("md", "model") not in document.faulty:
                 told(document, ("interface",), _check_elements, source, asked, top.md)
             return
@@ -52,7 +52,7 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
         told(document, ("interface", "hkl"), _check_cut, source / asked.crystal, asked, document)
     with rule():
         if asked.route == "join" and "npt" not in (top.glass.protocol or ""):
-            volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
+            volume_A3 = volume(atom_counts.ions(top), top.system.density_g_cm3)
             told(document, ("interface", "route"), _check_match, source / asked.crystal, asked, volume_A3, document)
     with rule():
         # a model that cannot be opened has its own error
@@ -68,7 +68,7 @@ def count_interface(top: "Partial", document: "Document", source: Path) -> dict[
     if asked is None or any(where[:1] == ("interface",) for where in document.faulty):
         return found
     # after the return, since other inputs are checked without numpy
-    from ..config import cost
+    from ..config import atom_counts
     from ..config.interfaces import finds_lattice, lattice_width_A
     from ..config.partial import rule
     from ..interface.crystal import read_crystal
@@ -80,12 +80,12 @@ def count_interface(top: "Partial", document: "Document", source: Path) -> dict[
         path, system = source / asked.crystal, top.system
         crystal = read_crystal(path)
         reach = _reach(source, top.md, top.train) if finds_lattice(top) else None
-        found[cost.of_bulk(top)] = (
+        found[atom_counts.of_bulk(top)] = (
             atoms_in(crystal, WIDTH_A),
             atoms_in(crystal, lattice_width_A(reach[1] if reach else 0.0)),
         )
         if asked.seed is None:
-            found[cost.of_slab(top)] = sides(
+            found[atom_counts.of_slab(top)] = sides(
                 *_cut(path, asked),
                 system.composition,
                 system.density_g_cm3,

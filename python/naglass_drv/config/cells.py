@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ..chemistry.formers import LONGEST_BOND_A
 from ..fields import Count, Picoseconds, Positive, Section, Temperature, within
-from . import cost
+from . import atom_counts
 from .partial import Partial, rule
 from .source import Document, Where
 
@@ -50,8 +50,8 @@ def _check_room(top: Partial, document: Document) -> None:
     asked = md.cells
     key = "radius_A" if asked.radius_A is not None else "max_atoms"
     whose = f"cores of {radius:g} Å" + ("" if asked.radius_A is not None else " (train.r_max_A)")
-    density = cost.atoms_per_A3(top)
-    atoms = None if md.structures != "glass" else cost.atoms(top) * math.prod(md.replicate)
+    density = atom_counts.atoms_per_A3(top)
+    atoms = None if md.structures != "glass" else atom_counts.atoms(top) * math.prod(md.replicate)
     if atoms is not None and atoms <= asked.max_atoms:
         return
     edge = (asked.max_atoms / density) ** (1 / 3)
@@ -68,7 +68,7 @@ def _check_room(top: Partial, document: Document) -> None:
 
 def _width_A(top: Partial, density: float) -> float:
     """The smallest width (Å) of the glass in its MD, a cube in so many copies along its vectors."""
-    return (cost.atoms(top) / density) ** (1 / 3) * min(top.md.replicate)
+    return (atom_counts.atoms(top) / density) ** (1 / 3) * min(top.md.replicate)
 
 
 def too_narrow(atoms: int, width_A: float, radius_A: float) -> str:

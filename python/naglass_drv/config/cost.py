@@ -4,37 +4,18 @@ Memory and disk are rough estimates from what grows most in each program; docs/d
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from ..chemistry import ions as chemistry
-from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
-from .interfaces import (
-    CELL_SAMPLE_PS,
-    CYLINDER_A,
-    RELEASE_PS,
-    finds_lattice,
-    has_bulk,
-    lattice_ps,
-    relax_ps,
-    simulates_bulk,
-)
-from .partial import Partial, Unknown, rule
+from .atom_counts import NOTHING, Counts, atoms, bulk_atoms, interface_cells
+from .interfaces import CELL_SAMPLE_PS, RELEASE_PS, finds_lattice, has_bulk, lattice_ps, relax_ps, simulates_bulk
+from .partial import Unknown, rule
 from .source import Where
 
-#: Number of atoms of each structure in a file, or of the ``candidates`` of the round before; of cells that are made of
-#: the crystal of an interface (`of_slab`, `of_bulk`).
-Counts = Mapping[Path | str, Sequence[int]]
-#: For `costs`: no structure file has been read.
-NOTHING: Counts = MappingProxyType({})
 _MELT_FRAMES = 2
-# Å, edges of supercells that are wider than twice the cutoff of the rigid ions, or of a model
-_CRYSTAL_A, _IN_MODEL_A = 20.0, 15.0
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
 # atoms that one task evaluates with a potential: a minute or two, beside the seconds that its worker takes to start
@@ -66,23 +47,6 @@ class Cost:
     def __str__(self) -> str:
         about = f"about {shown(self.memory)} of memory each, {shown(self.disk)} of disk in total"
         return f"{counted(self.tasks, self.text)}; {about}"
-
-
-def ions(top: Any) -> tuple[chemistry.Species, ...]:
-    """The ions of the cell, or of one formula unit if the number of units is not valid."""
-    try:
-        return chemistry.species(top.system.composition, _units(top.system))
-    except InputError:
-        raise Unknown from None
-
-
-def _units(system: Any) -> int:
-    return system.known("formula_units") or 1 if isinstance(system, Partial) else system.formula_units
-
-
-def atoms(top: Any) -> int:
-    """The number of atoms of the cell."""
-    return top.system.formula_units * sum(top.system.composition.values())
 
 
 def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
@@ -222,78 +186,13 @@ def _frames_B(glass: Any, total_ps: float, count: int) -> float:
     return glass.replicas * min(total_ps / protocols.SAMPLE_PS * count, protocols.MOST_ROWS) * _SNAPSHOT_B
 
 
-def of_slab(top: Any) -> str:
-    """Key of `Counts`: the atoms of a slab, and of the glass against it."""
-    asked, system = top.interface, top.system
-    sizes = (asked.hkl, asked.termination, asked.cell_A, asked.crystal_A, asked.glass_A, asked.lateral_A)
-    return f"slab {asked.crystal} {sizes} {system.composition} {system.density_g_cm3}"
-
-
-def of_bulk(top: Any) -> str:
-    """Key of `Counts`: the atoms of the bulk crystal in the rigid-ion potential, and in the model of `md`."""
-    return f"bulk {top.interface.crystal} {top.md.model if top.md is not None else ''}"
-
-
-def interface_sides(top: Any, counts: Counts = NOTHING) -> tuple[int, int]:
-    """About how many atoms a crystal slab and the glass against it have; at the density of the glass, if the crystal is
-    not known.
-    """
-    if known := counts.get(of_slab(top)):
-        crystal, glass = known
-        return crystal, glass
-    per_A2 = atoms_per_A3(top) * top.interface.lateral_A**2
-    crystal = round(per_A2 * top.interface.crystal_A)
-    return crystal, round(per_A2 * (top.interface.crystal_A + top.interface.glass_A)) - crystal
-
-
-def interface_atoms(top: Any, counts: Counts = NOTHING) -> int:
-    """About how many atoms a cell with a crystal has, a slab or a seed in the glass; Unknown if that is not known."""
-    if top.interface is None or top.glass is None:
-        raise Unknown
-    if top.interface.seed is None:
-        return sum(interface_sides(top, counts))
-    if top.interface.route == "join":
-        return atoms(top)
-    seed = top.interface.seed
-    height = seed.width_A if seed.shape == "sphere" else CYLINDER_A
-    return round(atoms_per_A3(top) * seed.width_A**2 * height)
-
-
-def atoms_per_A3(top: Any) -> float:
-    """How many atoms the glass has in a volume."""
-    from ..chemistry.masses import volume
-
-    own = ions(top)
-    return sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
-
-
-def _interface_cells(top: Any, counts: Counts) -> list[int]:
-    """The atoms of each cell of stage `interface`: one for each glass, and radius of a seed; with a slab also bulk
-    glasses, and at most as many bulk crystals.
-    """
-    whole = interface_atoms(top, counts)
-    if top.interface.seed is not None:
-        return [whole] * (top.glass.replicas * len(top.interface.seed.radius_A))
-    crystal, glass = interface_sides(top, counts)
-    bulk = [glass, crystal] if has_bulk(top) else []
-    return [size for size in (whole, *bulk) for _ in range(top.glass.replicas)]
-
-
-def _bulk(top: Any, counts: Counts) -> tuple[int, int]:
-    """The atoms of `of_bulk`; at the density of the glass, if the crystal is not known."""
-    if known := counts.get(of_bulk(top)):
-        rigid, model = known
-        return rigid, model
-    return round(atoms_per_A3(top) * _CRYSTAL_A**3), round(atoms_per_A3(top) * _IN_MODEL_A**3)
-
-
 def _crystal(top: Any, counts: Counts) -> Cost:
     """The bulk crystal at two temperatures."""
     asked, glass = top.interface, top.glass
     if glass is None:
         raise Unknown
     cooled_ps = (asked.release_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
-    total_ps, count = 2 * relax_ps(glass) + cooled_ps, _bulk(top, counts)[0]
+    total_ps, count = 2 * relax_ps(glass) + cooled_ps, bulk_atoms(top, counts)[0]
     ends = f"{asked.release_K:g} and {glass.final_temperature_K:g} K"
     text = f"bulk crystal of about {count} atoms at {ends}, {_time(total_ps, glass.timestep_fs)}"
     disk = total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
@@ -302,7 +201,7 @@ def _crystal(top: Any, counts: Counts) -> Cost:
 
 def _lattice(top: Any, counts: Counts) -> Cost:
     """The bulk crystal in the model at each temperature of `md`."""
-    md, count = top.md, _bulk(top, counts)[1]
+    md, count = top.md, bulk_atoms(top, counts)[1]
     total_ps, number = lattice_ps(md), len(md.temperatures_K)
     text = f"crystal in bulk of about {count} atoms in the model of md, {_time(total_ps, md.timestep_fs)}"
     disk = number * total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
@@ -310,7 +209,7 @@ def _lattice(top: Any, counts: Counts) -> Cost:
 
 
 def _interface(top: Any, counts: Counts) -> Cost:
-    sizes, glass = _interface_cells(top, counts), top.glass
+    sizes, glass = interface_cells(top, counts), top.glass
     total_ps = protocols.SOFT_PS + protocols.longest_ps(glass) + RELEASE_PS
     text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
     if len(set(sizes)) > 1:
@@ -386,7 +285,7 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        sizes = _interface_cells(top, counts)
+        sizes = interface_cells(top, counts)
         return sizes if simulates_bulk(top) or not has_bulk(top) else sizes[: top.glass.replicas]
     if named != "glass":
         if not counts.get(named):

@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import InputError
 from ..files import stem_of
 from ..glass import protocols
-from . import cost
+from . import atom_counts, cost
 from .partial import Partial, rule
 from .schema import MAX_ATOMS, MAX_TASKS, Analysis
 from .source import Document, Where
@@ -23,7 +23,7 @@ def _check_density(top: Partial, document: Document) -> None:
     """The volume per atom is that of condensed matter; at higher densities the packing finds no room."""
     from ..chemistry.masses import volume
 
-    ions = cost.ions(top)
+    ions = atom_counts.ions(top)
     own = volume(ions, top.system.density_g_cm3) / sum(ion.count for ion in ions)
     low, high = _VOLUME_A3
     if not low <= own <= high:
@@ -36,7 +36,7 @@ def _check_density(top: Partial, document: Document) -> None:
 
 
 def _check_atoms(top: Partial, document: Document) -> None:
-    atoms = cost.atoms(top)
+    atoms = atom_counts.atoms(top)
     if atoms > MAX_ATOMS:
         where: Where = ("system", "formula_units")
         message = f"{top.system.formula_units}: a cell of {atoms:.4g} atoms; the maximum is {MAX_ATOMS}"
@@ -54,7 +54,7 @@ def _check_potential(top: Partial, document: Document) -> None:
 
     if top.glass is None or (top.glass.model is not None and protocols.of(top.glass).first is None):
         return
-    ions = cost.ions(top)
+    ions = atom_counts.ions(top)
     lacking = potentials.lacking(ions)
     for ion in lacking:
         labels = [label for label in top.system.composition if label.rstrip("+-0123456789") == ion.element]
@@ -184,8 +184,8 @@ def _check_wave_vectors(top: Partial, document: Document) -> None:
     """A glass cell has at least one wave vector below the limit."""
     from ..chemistry.masses import volume
 
-    q_max, length = top.analysis.q_max_per_A, volume(cost.ions(top), top.system.density_g_cm3) ** (1 / 3)
-    if q_max * length < 2.2 * math.pi and cost.atoms(top):
+    q_max, length = top.analysis.q_max_per_A, volume(atom_counts.ions(top), top.system.density_g_cm3) ** (1 / 3)
+    if q_max * length < 2.2 * math.pi and atom_counts.atoms(top):
         message = (
             f"{q_max:g} 1/Å is below the smallest wave vector, {2 * math.pi / length:.3g} 1/Å, of a {length:.3g} Å cell"
         )
@@ -201,7 +201,7 @@ def _check_pairs_once(analysis: Partial, document: Document) -> None:
                 document.fault(("analysis", "cutoffs_A", pair), f"is the same pair as {first}; keep one of them")
 
 
-def check_costs(top: Partial, document: Document, counts: cost.Counts = cost.NOTHING) -> None:
+def check_costs(top: Partial, document: Document, counts: atom_counts.Counts = atom_counts.NOTHING) -> None:
     """Reject what no machine could do; `counts` has the number of atoms of each structure in a file."""
     for item in cost.costs(top, counts):
         if item.tasks > MAX_TASKS:

@@ -48,7 +48,7 @@ def plan(run: Run) -> list[Task]:
 
     For each slab a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
     """
-    from ..config.cost import interface_atoms
+    from ..config.atom_counts import interface_atoms
     from ..interface.crystal import read_crystal
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
@@ -131,7 +131,7 @@ def _without_bulk(replicas: int, asked: bool, *, cut: bool = False) -> str | Non
 
 def expect(run: Run) -> tuple[list[Task], Structures]:
     """The tasks; their cells are as large as the sizes that are asked for say."""
-    from ..config.cost import interface_atoms
+    from ..config.atom_counts import interface_atoms
 
     tasks, sides = plan(run), _sides(run)
     whole = interface_atoms(run.input) if sides is None else sum(sides)
