@@ -58,6 +58,11 @@ def with_error(value: float, err: float | None) -> str:
     return f"{_minus(f'{value:z.{decimals}f}')} ± {err:.{decimals}f}"
 
 
+def to_error(value: float, err: float) -> float:
+    """A value with the decimals that it has beside its error, see `with_error`."""
+    return round(value, _decimals(err)) + 0.0 if math.isfinite(err) and err > 0 else value
+
+
 def span(low: float, high: float) -> str:
     """Both ends to three digits, with one power of ten: ``1.02 to 3.45``, ``(1.02 to 3.45) × 10⁻⁹``."""
     largest = max(abs(low), abs(high))

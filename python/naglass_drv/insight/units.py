@@ -174,9 +174,11 @@ def capital(text: str) -> str:
 
 
 def unit_text(text: str) -> str:
-    """A unit as it is printed: ``cm^2/s`` → ``cm²/s``; nothing for a number without one."""
+    """A unit as it is printed: ``cm^2/s`` → ``cm²/s``, ``mol%`` → ``mol-%``; nothing for a number without one."""
     if text == "1":
         return ""
+    if text in SHARES:
+        return text.replace("%", "-%")
     return re.sub(r"\^(-?\d+)", lambda match: match[1].translate(SUPERSCRIPT), text)
 
 
