@@ -182,9 +182,7 @@ def _ladder(study: Study) -> Table:
         rows.append(cells)
     heads = [f"{rung.name} ({rung.sets} sets of {_range(rung.sizes)})" for rung in study.rungs]
     careless = (
-        ""
-        if study.rungs[0].counts
-        else " Leaving out replicas is no evidence: other replicas of the same glass are learned from."
+        "" if study.rungs[0].counts else " Replicas left out are no evidence: others of the glass are learned from."
     )
     return Table(["model", *heads], rows, f"R² by what is left out, against the mean of the rest.{careless}")
 

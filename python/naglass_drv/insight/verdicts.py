@@ -159,8 +159,8 @@ def verdicts(
         interval = group_bootstrap((rises, bar), lambda a, b: a.sum(axis=-1) / b.sum(axis=-1), rng)
         out.append(
             Verdict(
-                name, tuple(blocks), state, float(rises.sum() / bar.sum()), interval, gains, nulls[name], conditional[name],
-                marginal[name], float(adjusted[name]), stable, others, tuple(reasons),
+                name, tuple(blocks), state, float(rises.sum() / bar.sum()), interval, gains, nulls[name],
+                conditional[name], marginal[name], float(adjusted[name]), stable, others, tuple(reasons),
             )
         )  # fmt: skip
     return out
