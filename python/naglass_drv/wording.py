@@ -40,6 +40,12 @@ def fixed(value: float, decimals: int) -> str:
     return _minus(f"{value:z.{decimals}f}")
 
 
+def capital(text: str) -> str:
+    """A sentence with a capital letter, unless it begins with a name such as ``structure.P-O.peak`` or ``mean_n``."""
+    first = text.split(" ", 1)[0]
+    return text if set("._") & set(first.rstrip(".")) else text[:1].upper() + text[1:]
+
+
 def with_error(value: float, err: float | None) -> str:
     """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
 

@@ -9,7 +9,7 @@ from .. import __version__
 from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table, leaves
-from ..wording import fixed, span, to_error
+from ..wording import capital, fixed, span, to_error
 from . import figures
 from .blocks import COMPOSITION, label
 from .checklist import FAILED, PASSED, checklist
@@ -19,7 +19,7 @@ from .shapley import attributions
 from .study import Study
 from .table import counts_text
 from .trend import left_share
-from .units import capital, unit_text, with_unit
+from .units import unit_text, with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, of_open_size, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -35,7 +35,12 @@ def insight_page(study: Study) -> tuple[str, dict[str, bytes]]:
     ]
     footer = f"Written by naglass {__version__}. All claims are also in claims.yaml."
     found = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
-    return page(f"What {study.table.name} depends on", lead, sections, footer), found
+    name = study.table.name
+    title = study.table.called(name)
+    if title != name:
+        lead.insert(0, f"{name} is the {title}.")
+        title = f"the {title}"
+    return page(f"What {title} depends on", lead, sections, footer), found
 
 
 def _claims(study: Study) -> Section:
@@ -90,7 +95,10 @@ def _data(study: Study) -> Section:
         f"{table.name} from {values}{_at(study)}{learned}: "
         f"{counts_text(table)}. The model learns from one row per composition.{_bounds(study)}"
     )
-    rows = [[label(block), ", ".join(columns), str(len(columns))] for block, columns in table.blocks.items()]
+    rows = [
+        [label(block), "; ".join(map(table.called, columns)), str(len(columns))]
+        for block, columns in table.blocks.items()
+    ]
     section.add(Table(["block", "features", "number"], rows, "Features of a block are only used together."))
     if study.correlations:
         section.add(_tied(study))

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..wording import fixed
+from ..wording import capital, fixed
 from .blocks import about_vanadium_bonds, label
 from .glasses import Glasses, scaled
 from .importance import Importance, corrected, errors_of_the_mean, group_bootstrap
 from .null import NullTest, null_test
 from .smoothers import least_errors, smoothers
-from .units import capital
 
 IMPORTANT, NOT_SEPARABLE, NOT_SHOWN, NO_CLAIM = "important", "not separable", "not shown", "no claim"
 #: Of resamples in which the block has to help.
