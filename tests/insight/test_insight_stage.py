@@ -71,6 +71,8 @@ def test_few_glasses_have_predictions_and_no_claims_about_blocks(series):
         "TiO2",
     ):
         assert part in page, part
+    notes = [text for text in found["notes"] if "redox.Ti4+ is constant" in text]
+    assert notes and "Share of Ti⁴⁺ among Ti is constant" in page and "redox.Ti4+" not in page
     manifest = json.loads((series / "run" / "products" / "insight" / "manifest.json").read_text())
     assert {"page", "claims", "figures/parity.svg", "figures/learning-curve.svg"} <= set(manifest["files"])
 

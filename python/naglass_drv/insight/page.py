@@ -102,7 +102,7 @@ def _data(study: Study) -> Section:
     section.add(Table(["block", "features", "number"], rows, "Features of a block are only used together."))
     if study.correlations:
         section.add(_tied(study))
-    section.add(*(f"{capital(note)}." for note in table.notes))
+    section.add(*(f"{capital(table.in_words(note))}." for note in table.notes))
     return section
 
 

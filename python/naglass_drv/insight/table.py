@@ -62,6 +62,13 @@ class Table:
         """A column in words, or by its name."""
         return self.labels.get(name, name)
 
+    def in_words(self, text: str) -> str:
+        """A text with the keys in it in words."""
+        # one key may be the beginning of another
+        for key in sorted(self.labels, key=len, reverse=True):
+            text = text.replace(key, self.labels[key])
+        return text
+
     @property
     def names(self) -> list[str]:
         """The groups, in the order of their first rows."""
