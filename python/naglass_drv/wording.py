@@ -52,6 +52,12 @@ def without_error(value: float) -> str:
     return f"{round(value, decimals):g}"
 
 
+def capital(text: str) -> str:
+    """A sentence with a capital letter, unless it begins with a name such as ``structure.P-O.peak`` or ``mean_n``."""
+    first = text.split(" ", 1)[0]
+    return text if set("._") & set(first.rstrip(".")) else text[:1].upper() + text[1:]
+
+
 def with_error(value: float, err: float | None) -> str:
     """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
 
@@ -68,6 +74,11 @@ def with_error(value: float, err: float | None) -> str:
     decimals = max(0, _decimals(err))
     # a value that rounds to zero has no sign
     return f"{_minus(f'{value:z.{decimals}f}')} ± {err:.{decimals}f}"
+
+
+def to_error(value: float, err: float) -> float:
+    """A value with the decimals that it has beside its error, see `with_error`."""
+    return round(value, _decimals(err)) + 0.0 if math.isfinite(err) and err > 0 else value
 
 
 def span(low: float, high: float) -> str:

@@ -6,7 +6,7 @@ from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.audit import Limits, audit, table_of
 from naglass_drv.dataset.gate import net_force_fault, stress_fault
 from naglass_drv.stages.criteria import RoundFacts, criteria
-from naglass_drv.wording import counted, digits, duration, outside, span, with_error, without_error
+from naglass_drv.wording import counted, digits, duration, outside, span, to_error, with_error, without_error
 from support.labeled import cell
 
 
@@ -77,3 +77,11 @@ def test_no_number_of_a_page_or_a_decision_is_written_as_by_a_computer():
 )  # fmt: skip
 def test_a_value_without_an_error_shows_no_more_digits_than_it_may_have(value, text):
     assert without_error(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "err", "rounded"),
+    [(-0.2365, 0.178, -0.24), (-0.0581, 0.178, -0.06), (1.2345e-9, 4e-10, 1.2e-9), (0.04, 0.9, 0.0), (3.25, 0.0, 3.25)],
+)
+def test_a_value_has_the_decimals_of_its_error(value, err, rounded):
+    assert to_error(value, err) == pytest.approx(rounded, rel=1e-12)

@@ -105,7 +105,7 @@ def test_proposals_lie_where_the_property_is_largest_and_run(learned, tmp_path):
         charges = {"Na+": 1, "Ti4+": 4, "P5+": 5, "O2-": -2}
         assert sum(charges[ion] * count for ion, count in each.cell.counts.items()) == 0
     path = tmp_path / "next.yaml"
-    path.write_text(as_input(learned, found, 2.6, sections_of(learned.table, [])))
+    path.write_text(as_input(learned, found, "maximum", 2.6, sections_of(learned.table, [])))
     written = YAML(typ="safe").load(path)
     assert [entry["name"] for entry in written["systems"]] == ["p1", "p2", "p3"]
     # the target is a D, for which a glass is held

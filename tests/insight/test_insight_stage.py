@@ -63,8 +63,16 @@ def test_few_glasses_have_predictions_and_no_claims_about_blocks(series):
     assert all(claim["limits"] == found["limits"] for claim in found["claims"])
     assert set(found["sources"]) == {"this run"} and len(found["sources"]["this run"]) == 64
     page = (series / "run" / "insight.html").read_text()
-    for part in ("What glass.D depends on", "Referee&#x27;s questions", "Not judged", "TiO2"):
+    for part in (
+        "What the self-diffusion coefficient of Na in the hold depends on",
+        "share of Q",
+        "Referee&#x27;s questions",
+        "Not judged",
+        "TiO2",
+    ):
         assert part in page, part
+    notes = [text for text in found["notes"] if "redox.Ti4+ is constant" in text]
+    assert notes and "Share of Ti⁴⁺ among Ti is constant" in page and "redox.Ti4+" not in page
     manifest = json.loads((series / "run" / "products" / "insight" / "manifest.json").read_text())
     assert {"page", "claims", "figures/parity.svg", "figures/learning-curve.svg"} <= set(manifest["files"])
 
@@ -73,9 +81,10 @@ def test_a_real_run_fills_every_block(series):
     """All blocks that the glasses of one potential and one redox state can have have a feature that varies."""
     page = (series / "run" / "insight.html").read_text()
     for block, feature in (
-        ("composition", "Na2O"), ("short-range order", "structure.P-O.bond_length"),
-        ("medium-range order", "network.mean_n"), ("medium-range order", "topology.rings."),
-        ("medium-range order", "fsdp_position"), ("free volume and channels", "channels.bottleneck"),
+        ("composition", "Na2O"), ("short-range order", "mean P-O bond length"),
+        ("medium-range order", "mean n of Qⁿ of P"), ("medium-range order", "rings of "),
+        ("medium-range order", "first sharp diffraction peak"),
+        ("free volume and channels", "largest sphere that passes"),
     ):  # fmt: skip
         assert block in page and feature in page, feature
     rows = json.loads((series / "run/products/Na2O-30_TiO2-10/analysis/quantities/glass.json").read_text())

@@ -64,10 +64,13 @@ def test_a_table_becomes_a_page_and_claims(table):
     assert figures >= {"parity", "ladder", "importance", "attributions"}
     assert all("nothing is said beyond the range" in " ".join(claim["limits"]) for claim in claims["claims"])
     assert len(YAML(typ="safe").load(table / "out" / "next.yaml")["systems"]) == 2
+    assert "# Compositions proposed for a large D: expected log10 of D (cm²/s)" in (table / "out/next.yaml").read_text()
+    assert "  leaving out replicas, compositions, families\n" in done.stderr and "studies of" not in done.stdout
     # the same study again is no other try; one with other blocks is
     again = called(*words, "--permutations", "199", "-o", "out", cwd=table)
     assert again.returncode == 0 and YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 1
-    assert called(*words[:-2], "--ignore", "replica", "--permutations", "199", "-o", "out", cwd=table).returncode == 0
+    other = called(*words[:-2], "--ignore", "replica", "--permutations", "199", "-o", "out", cwd=table)
+    assert "2 studies of this table, this one included (out/tries.json): the chance of a false claim" in other.stdout
     assert YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 2
 
 
@@ -91,9 +94,10 @@ def test_what_was_learned_is_told_also_where_it_allows_no_proposal(table):
     rng = np.random.default_rng(1)
     rows = [f"{s:.1f},{100 - s:.1f},{rng.normal():.4f}" for s in np.linspace(30, 50, 12)]
     (table / "noise.csv").write_text("Na2O (mol%),P2O5 (mol%),x (1)\n" + "\n".join(rows))
-    words = ["--target", "x", "--models", "ridge", "--design", "2", "--density", "2.6"]
+    words = ["--target", "x", "--models", "ridge,gp", "--design", "2", "--density", "2.6"]
     done = called("insight", "noise.csv", *words, cwd=table)
     assert done.returncode == 2 and "design: no model predicts x of compositions left out" in done.stderr
+    assert "  leaving out compositions\n" in done.stderr and "Warning" not in done.stderr
     assert "written: insight/claims.yaml" in done.stdout and "no claims about blocks" in done.stdout
     assert not (table / "insight" / "next.yaml").exists()
 
@@ -105,7 +109,8 @@ def test_what_was_learned_is_told_also_where_it_allows_no_proposal(table):
         ("glasses.csv --target D --models oracle", "models: 'oracle' is not known; known are mean, linear"),
         ("glasses.csv --target D --design 2", "--design: give the density of the proposed glasses"),
         ("glasses.csv --target D --unit D", "--unit D: must be a name, '=' and a value"),
-        ("none.csv --target D", "none.csv: no such file"),
+        ("none.csv --target D", "none.csv: no such file or folder"),
+        ("run-1/run --target D", "run-1/run: no such file or folder"),
         ("glasses.csv --target D --design 2 --density 2.6 --bounds Li2O=1:2", "bounds of Li2O, which is no component"),
         ("glasses.csv --target D --design 2 --density 1e9", "--density 1e+09: must be from 0.05 to 25 g/cm3"),
     ],

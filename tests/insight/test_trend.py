@@ -23,7 +23,7 @@ QUICK = Settings(("ridge",), scale="linear", permutations=99)
 
 
 def glasses(rng, noise, size=20):
-    """D rises by 0.3 for 10 mol-% of one oxide and falls by 0.1 for the other; the scatter grows with the first."""
+    """D rises by 0.3 per 10 mol-% of one oxide and falls by 0.1 for the other; the scatter grows with the first."""
     shares = np.column_stack([rng.uniform(25, 50, size), rng.uniform(5, 20, size)])
     target = 0.03 * shares[:, 0] - 0.01 * shares[:, 1] + noise * shares[:, 0] / 40 * rng.normal(size=size)
     features = np.column_stack([shares, rng.normal(size=size)])
@@ -165,7 +165,9 @@ def test_a_slope_of_a_log_ratio_is_not_called_one_of_mol_percent(tmp_path):
     lines = [f"{20 + 2 * k},{80 - 2 * k},{np.log((20 + 2 * k) / (80 - 2 * k)):.6f}" for k in range(12)]
     _, table = of_text(tmp_path, "Na2O (mol%),P2O5 (mol%),D (1)\n" + "\n".join(lines), log_ratios=True)
     (claim,) = as_claims(study(table, QUICK), {})["claims"]
-    assert "for 1 (95 %)" in claim["statement"] and claim["effect"]["change_for_1_of_log_ratio"] == pytest.approx(1.0)
+    assert "per unit (95 %)" in claim["statement"] and claim["effect"]["change_for_1_of_log_ratio"] == pytest.approx(
+        1.0
+    )
     assert "change_for_10_mol_percent" not in claim["effect"]
 
 

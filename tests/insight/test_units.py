@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from naglass_drv.errors import InputError
-from naglass_drv.insight.units import converted, number, split_head
+from naglass_drv.insight.units import converted, number, split_head, unit_text
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,7 @@ def test_units_are_converted():
         converted(10.0, "wt%", "mol%")
     with pytest.raises(InputError, match="'furlongs per' is not a unit"):
         converted(1.0, "furlongs per", "m")
+
+
+def test_units_are_printed_as_in_sentences():
+    assert [unit_text(text) for text in ("mol%", "cm^2/s", "1", "%")] == ["mol-%", "cm²/s", "", "%"]

@@ -8,8 +8,10 @@ import pytest
 
 from naglass_drv.errors import InputError
 from naglass_drv.insight.blocks import about_vanadium_bonds, assigned, block_of, is_component
+from naglass_drv.insight.checklist import FAILED, PASSED, checklist
 from naglass_drv.insight.claims import as_claims, claimed, limits
 from naglass_drv.insight.importance import corrected
+from naglass_drv.insight.models import fitted
 from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
 from naglass_drv.insight.tries import counted_tries
@@ -131,6 +133,33 @@ def test_claims_are_tried_with_bounds_further_out():
     assert [v.name for v in claimed(found) if v.state == "important"] == ["a"]
     assert found.shaken == ()
     assert any("the claims hold if they lie" in limit for limit in limits(found))
+
+
+def test_all_blocks_together_lose_the_whole_r2_and_no_more():
+    """Without any feature the mean is left, which has R² = 0; no resample loses more than 1."""
+    glasses = planted(np.random.default_rng(5), 24)
+    found = next(v for v in judged(glasses, 5) if not v.correlations)
+    means = (24 * glasses.target.mean() - glasses.target) / 23
+    left = [glasses.only(np.delete(np.arange(24), k)) for k in range(24)]
+    own = [fitted("ridge", some)(glasses.features[[k]])[0] for k, some in enumerate(left)]
+    r2 = 1 - ((glasses.target - own) ** 2).sum() / ((glasses.target - means) ** 2).sum()
+    assert found.gain == pytest.approx(r2, abs=1e-6)
+    assert found.interval[0] < found.gain < found.interval[1] < 1
+
+
+@pytest.mark.parametrize(
+    ("curve", "answer", "reason"),
+    [
+        (((7, -0.2, 0.1), (10, -1.5, 0.4)), FAILED, "R² of the others is −1.5 ± 0.4: no better than their mean"),
+        (((7, -0.9, 0.1), (10, 0.02, 0.04)), FAILED, "0.02 ± 0.04: no better than their mean"),
+        (((7, 0.2, 0.1), (10, 0.5, 0.1)), FAILED, "R² still rises from 7 to 10 compositions"),
+        (((7, 0.5, 0.1), (10, 0.55, 0.1)), PASSED, "R² no longer rises from 7 to 10 compositions"),
+    ],
+)
+def test_there_are_enough_compositions_only_where_something_is_learned(curve, answer, reason):
+    found = replace(study(table(1), RIDGE), curve=curve)
+    item = next(item for item in checklist(found) if "enough compositions" in item.question)
+    assert item.answer == answer and item.reason.endswith(reason)
 
 
 def test_too_many_bounds_and_no_composition_are_told():

@@ -87,6 +87,7 @@ def _insight(options: argparse.Namespace) -> int:
     from ..insight.runs import WORDS
     from ..insight.study import Settings, check, study
     from ..insight.table import counts_text, is_binary
+    from ..insight.tries import NAME as TRIES
     from ..insight.tries import counted_tries
 
     check_target(options.output, "--output", folder=True, inputs=options.sources)
@@ -108,13 +109,17 @@ def _insight(options: argparse.Namespace) -> int:
     if wishes is not None:
         design.check(table, wishes)
     tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
+    if tries > 1:
+        # a study that is repeated is not one more
+        told = f"{tries} studies of this table, this one included ({options.output / TRIES})"
+        print(f"{told}: the chance of a false claim, {options.alpha:g}, is divided among them")
     settings = replace(settings, tries=tries)
     found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
     told = write_study(options.output, found, sources)
     try:
         if wishes is not None:
             proposed = design.proposals(found, wishes)
-            text = design.as_input(found, proposed, options.density, sections_of(table, options.sources))
+            text = design.as_input(found, proposed, wishes.aim, options.density, sections_of(table, options.sources))
             write_bytes(options.output / "next.yaml", text.encode())
             print(f"proposed compositions: {options.output / 'next.yaml'}")
     finally:

@@ -10,12 +10,11 @@ from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table
 from ..report.style import GUIDE, PALETTE, canvas, to_svg
-from ..wording import counted
+from ..wording import capital, counted
 from .atom_rows import kinds
 from .atoms import AtomScore, AtomStudy
 from .blocks import label
 from .table import Table as GlassTable
-from .units import capital
 
 _LABELS = {"logistic": "logistic regression", "boosting": "gradient boosting"}
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..wording import counted
+from ..wording import counted, with_error
 from .importance import corrected
-from .models import LABELS
+from .models import SPOKEN
 from .study import Study
 from .verdicts import IMPORTANT
 
@@ -32,7 +32,7 @@ def _items(study: Study) -> Iterator[Item]:
     glasses, table = study.glasses, study.table
     yield Item(
         "Is no composition on both sides of a split?", PASSED,
-        f"every split leaves out whole compositions, {len(glasses)} of them; there is no option for another one",
+        f"every split that counts leaves out whole compositions, {len(glasses)} of them; no option changes that",
     )  # fmt: skip
     yield Item(
         "Is the prediction free of what replicas share?", *_optimism(study)
@@ -60,7 +60,7 @@ def _items(study: Study) -> Iterator[Item]:
     agreeing = {model for verdict in important for model in verdict.gains}
     yield Item("Do other models and resamples agree?", *_agreement(agreeing))
     yield Item("Are errors of the values used?", *_errors(study))
-    yield Item("Are there compositions enough to learn from?", *_curve(study))
+    yield Item("Are there enough compositions to learn from?", *_curve(study))
     censored = int((table.censored != 0).sum())
     if censored:
         answer = {None: OPEN, (): PASSED}.get(study.shaken, FAILED)
@@ -76,8 +76,8 @@ def _agreement(models: set[str]) -> tuple[str, str]:
     if not models:
         return OPEN, "there is no claim to confirm"
     if len(models) == 1:
-        return OPEN, f"resampled sets agree; no other model is as good as {LABELS[models.pop()]}, or was asked for"
-    return PASSED, f"{', '.join(LABELS[model] for model in sorted(models))} agree in sign, and so do resampled sets"
+        return OPEN, f"resampled sets agree; no other model is as good as {SPOKEN[models.pop()]}, or was asked for"
+    return PASSED, f"{', '.join(SPOKEN[model] for model in sorted(models))} agree in sign, and so do resampled sets"
 
 
 def _optimism(study: Study) -> tuple[str, str]:
@@ -117,8 +117,10 @@ def _curve(study: Study) -> tuple[str, str]:
     if len(study.curve) < 2:
         return OPEN, "too few compositions for a learning curve"
     (_, before, _), (_, last, error) = study.curve[-2:]
+    first, count = study.curve[-2][0], study.curve[-1][0]
+    if last <= error:
+        told = with_error(last, error)
+        return FAILED, f"learned from {count} compositions, R² of the others is {told}: no better than their mean"
     rising = last - before > error
-    told = (
-        f"R² {'still' if rising else 'no longer'} rises from {study.curve[-2][0]} to {study.curve[-1][0]} compositions"
-    )
+    told = f"R² {'still' if rising else 'no longer'} rises from {first} to {count} compositions"
     return (FAILED if rising else PASSED), told

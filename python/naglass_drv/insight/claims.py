@@ -110,12 +110,10 @@ def in_place_of(slope: Slope) -> str:
 
 def trend_sentence(study: Study, slope: Slope) -> str:
     """A trend in words, with its size."""
-    # a fit without scatter has no digits worth printing beyond the third
-    error = max((slope.interval[1] - slope.interval[0]) / 2, 1e-3 * abs(slope.value))
-    size = f"{with_error(slope.value, error)} {unit_text(study.unit)}".strip()
+    size = f"{with_error(slope.value, slope.error)} {unit_text(study.unit)}".strip()
     way = "rises" if slope.value > 0 else "falls"
     what = f"{study.table.name} {way} with {slope.column}{in_place_of(slope)}"
-    return f"{what}: {size} for {slope.step_text} (95 %), other variables not held fixed."
+    return f"{what}: {size} per {slope.step_text} (95 %), other variables not held fixed."
 
 
 def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:

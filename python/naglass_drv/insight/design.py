@@ -16,7 +16,8 @@ from .study import Study
 from .table import Table
 from .units import unit_text
 
-AIMS = ("maximum", "minimum", "information")
+_PURPOSES = {"maximum": "for a large {}", "minimum": "for a small {}", "information": "to learn more about {}"}
+AIMS = tuple(_PURPOSES)
 _STEP_MOL_PERCENT = 2.5
 _MOST_CANDIDATES = 4000
 # of the hull of known glasses, in standard deviations of the shares
@@ -129,7 +130,8 @@ def _known(table: Table, study: Study) -> np.ndarray:
     first = {group: row for row, group in reversed(list(enumerate(table.groups)))}
     if study.composition.score("linear").r2 <= 0 and study.composition.score(study.best).r2 <= 0:
         raise InputError(
-            f"design: no model predicts {table.name} of compositions left out; still possible: an even spread"
+            f"design: no model predicts {table.name} of compositions left out, so that none can be proposed; first it "
+            "takes more compositions, or more replicas of them"
         )
     return np.array([table.shares[first[name]] for name in table.names])
 
@@ -236,16 +238,16 @@ def _first_neutral(
     raise InputError(f"design: no neutral cell: {reason}")
 
 
-def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float, sections: str) -> str:
-    """An input.yaml that runs the proposals at one density (g/cm3) through the `sections` of stages (YAML); comments
-    tell what is expected of each.
+def as_input(study: Study, found: Sequence[Proposal], aim: str, density_g_cm3: float, sections: str) -> str:
+    """An input.yaml that runs the proposals, made for an `aim`, at one density (g/cm3) through the `sections` of stages
+    (YAML); comments tell what is expected of each.
     """
     table = study.table
     unit = f" ({unit_text(table.unit)})" if unit_text(table.unit) else ""
     what = f"log10 of {table.name}{unit}" if study.scale.logarithm else f"{table.name}{unit}"
     lines = [
-        f"# Compositions proposed to learn more about {table.name}: expected {what}, and one standard deviation,",
-        "# of a Gaussian process in composition alone.",
+        f"# Compositions proposed {_PURPOSES[aim].format(table.name)}: expected {what}, and one standard",
+        "# deviation, of a Gaussian process in composition alone.",
         "name: proposed",
         f"seed: {max(study.settings.seed, 1)}",
         "",

@@ -198,7 +198,7 @@ def _left_out(study: Study) -> Sequence[np.ndarray]:
 
 def _column_label(study: Study, column: int) -> str:
     unit = unit_text(study.table.units[column])
-    name = study.glasses.columns[column]
+    name = study.table.called(study.glasses.columns[column])
     return f"{name} ({unit})" if unit else name
 
 

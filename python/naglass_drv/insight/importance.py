@@ -94,6 +94,15 @@ def _replaced(
     return ((np.repeat(target, count) - predict(many)) ** 2).reshape(len(features), count).mean(axis=1)
 
 
+def errors_of_the_mean(glasses: Glasses, folds: np.ndarray) -> np.ndarray:
+    """(N,) squared errors of the mean of the compositions that are not in the fold of each: those at R² = 0."""
+    errors = np.empty(len(glasses))
+    for fold in np.unique(folds):
+        train, test = glasses.only(np.flatnonzero(folds != fold)), folds == fold
+        errors[test] = (glasses.target[test] - fitted("mean", train)(glasses.features[test])) ** 2
+    return errors
+
+
 def corrected(rises: np.ndarray, folds: np.ndarray) -> tuple[float, float, float]:
     """Mean of the rises (N,), its standard error, and the one-sided p that it is not above zero.
 

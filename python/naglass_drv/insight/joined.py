@@ -11,7 +11,7 @@ from .build import composition_of, target_of
 from .columns import Columns
 from .composition import atoms_of, composition_name
 from .mapping import Map
-from .runs import GLASS
+from .runs import GLASS, LABELS, labels_of
 from .sources import FILE, LINE
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def with_measured(runs: Sequence["pd.DataFrame"], tables: Sequence["pd.DataFrame
     notes = [f"features of a measured glass are those of the simulated one within {_NEAR_ATOM_PERCENT:g} at-%"]
     if far:
         notes.append(f"measured, but not simulated, left out: {', '.join(dict.fromkeys(far))}")
-    return Joined([pd.DataFrame(rows, dtype=object).fillna("")], tuple(notes))
+    frame = pd.DataFrame(rows, dtype=object).fillna("")
+    frame.attrs[LABELS] = labels_of(runs)
+    return Joined([frame], tuple(notes))
 
 
 def _glasses(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":

@@ -22,6 +22,15 @@ LABELS = {
     "forest": "random forest",
     "boosting": "gradient boosting",
 }
+#: In a sentence.
+SPOKEN = {
+    "mean": "the mean",
+    "linear": "the model linear in composition",
+    "ridge": "ridge regression",
+    "gp": "the Gaussian process",
+    "forest": "the random forest",
+    "boosting": "gradient boosting",
+}
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -89,7 +98,10 @@ def gaussian_process(glasses: Glasses) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without warnings of parameters at their bounds, and without checks of arrays that are known to be sound."""
+    """Without checks of arrays that are known to be sound, and without warnings of parameters of a Gaussian process at
+    their bounds: errors that explain the whole scatter leave no noise to be fitted, and what depends on nothing has no
+    length. What such a process is worth, the compositions left out tell.
+    """
     import sklearn
     from sklearn.exceptions import ConvergenceWarning
 

@@ -9,17 +9,17 @@ from .. import __version__
 from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table, leaves
-from ..wording import fixed, span
+from ..wording import capital, fixed, span, to_error
 from . import figures
 from .blocks import COMPOSITION, label
 from .checklist import FAILED, PASSED, checklist
 from .claims import alternatives, claimed, in_place_of, limits, refutation, trend_sentence
-from .models import LABELS, quiet
+from .models import LABELS, SPOKEN, quiet
 from .shapley import attributions
 from .study import Study
 from .table import counts_text
 from .trend import left_share
-from .units import capital, unit_text, with_unit
+from .units import unit_text, with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, of_open_size, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -27,13 +27,20 @@ _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
 
 def insight_page(study: Study) -> tuple[str, dict[str, bytes]]:
     """The page as HTML, and its figures as SVG."""
-    sections = [_claims(study), _data(study), _prediction(study), _importance(study), _referee(study)]
+    # the figures fit models, too
+    with quiet():
+        sections = [_claims(study), _data(study), _prediction(study), _importance(study), _referee(study)]
     lead = [
         f"{counts_text(study.table)}. Unless said otherwise, numbers are of compositions that the model has not seen."
     ]
     footer = f"Written by naglass {__version__}. All claims are also in claims.yaml."
     found = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
-    return page(f"What {study.table.name} depends on", lead, sections, footer), found
+    name = study.table.name
+    title = study.table.called(name)
+    if title != name:
+        lead.insert(0, f"{name} is the {title}.")
+        title = f"the {title}"
+    return page(f"What {title} depends on", lead, sections, footer), found
 
 
 def _claims(study: Study) -> Section:
@@ -70,7 +77,7 @@ def _evidence(study: Study, verdict: Verdict) -> str:
     if of_open_size(verdict):
         parts.append(
             "That there is an effect is told by permuted compositions, with models chosen anew (p); the interval is of "
-            f"its size by {LABELS[study.best]} alone."
+            f"its size by {SPOKEN[study.best]} alone."
         )
     if verdict.state == IMPORTANT:
         parts.append(f"Not excluded: {'; '.join(alternatives(study, verdict))}.")
@@ -86,13 +93,16 @@ def _data(study: Study) -> Section:
     values = f"{span(table.target.min(), table.target.max())} {unit_text(table.unit)}".rstrip()
     section.add(
         f"{table.name} from {values}{_at(study)}{learned}: "
-        f"{counts_text(table)}. One row per composition is learned from.{_bounds(study)}"
+        f"{counts_text(table)}. The model learns from one row per composition.{_bounds(study)}"
     )
-    rows = [[label(block), ", ".join(columns), str(len(columns))] for block, columns in table.blocks.items()]
+    rows = [
+        [label(block), "; ".join(map(table.called, columns)), str(len(columns))]
+        for block, columns in table.blocks.items()
+    ]
     section.add(Table(["block", "features", "number"], rows, "Features of a block are only used together."))
     if study.correlations:
         section.add(_tied(study))
-    section.add(*(f"{capital(note)}." for note in table.notes))
+    section.add(*(f"{capital(table.in_words(note))}." for note in table.notes))
     return section
 
 
@@ -127,7 +137,7 @@ def _prediction(study: Study) -> Section:
     section, best = Section("Prediction", "prediction"), study.composition.score(study.best)
     low, high = best.r2_interval
     section.add(
-        f"The {LABELS[study.best]} predicts compositions left out with R² = {fixed(best.r2, 2)} "
+        f"{capital(SPOKEN[study.best])} predicts compositions left out with R² = {fixed(best.r2, 2)} "
         f"(95 %: {fixed(low, 2)} to {fixed(high, 2)}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
     )
     section.add(*_trends(study))
@@ -153,19 +163,10 @@ def _trends(study: Study) -> Iterator[Table | Figure]:
     found, rows = [slope for slope, _ in study.slopes_of(study.glasses)], []
     for each in found:
         step = f"{each.step_text} {each.column}" if each.unit else each.column
-        text = f"change of {study.table.name} for {step}"
-        rows.append(
-            [
-                step,
-                Quantity(
-                    f"insight.slope.{each.column}",
-                    text,
-                    each.value,
-                    unit_text(study.unit) or "1",
-                    interval=each.interval,
-                ),
-            ]
-        )
+        text = f"change of {study.table.name} per {step}"
+        value, low, high = (to_error(x, each.error) for x in (each.value, *each.interval))
+        key, unit = f"insight.slope.{each.column}", unit_text(study.unit) or "1"
+        rows.append([step, Quantity(key, text, value, unit, interval=(low, high))])
     if rows:
         bar = study.composition.score("linear").r2
         caption = f"By the model linear in composition, whose R² for compositions left out is {bar:.2f}."
@@ -188,7 +189,9 @@ def _ladder(study: Study) -> Table:
             cells.append(Quantity(key, text, round(one.r2, 2), "1", interval=_short(one.r2_interval)))
         rows.append(cells)
     heads = [f"{rung.name} ({rung.sets} sets of {_range(rung.sizes)})" for rung in study.rungs]
-    careless = "" if study.rungs[0].counts else " Leaving out replicas is no evidence: their sisters are learned from."
+    careless = (
+        "" if study.rungs[0].counts else " Replicas left out are no evidence: others of the glass are learned from."
+    )
     return Table(["model", *heads], rows, f"R² by what is left out, against the mean of the rest.{careless}")
 
 
@@ -232,12 +235,11 @@ def _rest(study: Study, verdict: Verdict) -> str:
 def _illustration(study: Study) -> Iterator[Figure]:
     """How the best model splits its predictions among blocks; nothing on the page rests on it."""
     folds = figures.left_out(study)
-    with quiet():
-        found = attributions(study.glasses, study.best, folds, study.settings.seed)
+    found = attributions(study.glasses, study.best, folds, study.settings.seed)
     if found is not None and len(found.blocks) > 1:
         block, share = found.first(folds)
         caption = (
-            f"Illustration, not evidence: exact Shapley values of blocks by the {LABELS[study.best]}, for compositions "
+            f"Illustration, not evidence: exact Shapley values of blocks by {SPOKEN[study.best]}, for compositions "
             f"left out. {label(block).capitalize()} is largest on average, and in {share:.0%} of the sets left out. "
             "They tell what the model does, also with glasses that cannot be; blocks that go together share credit as "
             "the model happens to use them. No verdict uses them."
@@ -247,7 +249,7 @@ def _illustration(study: Study) -> Iterator[Figure]:
 
 def _table(study: Study) -> Table:
     rows = [list(_row(verdict)) for verdict in study.verdicts]
-    head = ["block", "verdict", "R² lost", "permuted", "conditional", "corrected", "stable"]
+    head = ["verdict", "block", "R² lost", "permuted", "conditional", "corrected", "stable"]
     caption = (
         "One-sided p of no effect beyond the other blocks: by permuted compositions, by conditional replacement, and "
         "the first corrected for all tests (hierarchical). Stable: resampled sets in which the block helps."
@@ -257,8 +259,9 @@ def _table(study: Study) -> Table:
 
 def _row(verdict: Verdict) -> Iterator:
     key = f"insight.gain.{_word(verdict.name)}"
-    yield " or ".join(map(label, verdict.blocks)) if verdict.correlations else "all blocks together"
+    # the first column does not wrap, and the names of blocks are long
     yield verdict.state
+    yield " or ".join(map(label, verdict.blocks)) if verdict.correlations else "all blocks together"
     interval = _short(verdict.interval)
     yield Quantity(key, f"R² lost without {verdict.name}", round(verdict.gain, 2), "1", interval=interval)
     yield f"{verdict.null.p:.2g}"

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 WORDS = ("quantities", "numbers", "made")
 #: The analysis of all quenched glasses of a system, and the keys of what was measured on each while it was made.
 GLASS = "glass"
+#: What the keys of a frame are called, among its attributes.
+LABELS = "labels"
 _TEMPERATURE, _GLASSES = "temperature", "composition and states"
 # parts of keys that tell about the simulation, not about the glass
 _NOT_FEATURES = (".atoms", ".frames", ".count", ".cutoff", ".duration", ".ions", ".flagged", ".temperature")
@@ -136,14 +138,23 @@ def rows_of(measured: Sequence[Measured], source: str) -> "pd.DataFrame":
     if not rows:
         raise InputError(f"{source}: no analysis of a glass or trajectory is finished in this run")
     units: dict[str, str] = {}
+    words: dict[str, str] = {}
     for row in rows:
         units |= row.pop("units")
+        words |= row.pop("words")
     frame = pd.DataFrame([{**row.pop("named"), **row.pop("values")} for row in rows], dtype=object)
     heads = {name: f"{name} ({unit})" for name, unit in units.items()}
     for name in frame.columns:
         if name.startswith(_LISTED) and name not in _NOT_ZERO:
             frame[name] = frame[name].fillna(0.0)
-    return frame.rename(columns=heads).fillna("").assign(**{LINE: range(1, len(frame) + 1), FILE: source})
+    frame = frame.rename(columns=heads).fillna("").assign(**{LINE: range(1, len(frame) + 1), FILE: source})
+    frame.attrs[LABELS] = words
+    return frame
+
+
+def labels_of(frames: Iterable["pd.DataFrame"]) -> dict[str, str]:
+    """What the keys of quantities are called, of frames of `rows_of`."""
+    return {key: label for frame in frames for key, label in frame.attrs.get(LABELS, {}).items()}
 
 
 def _rows(one: Measured) -> Iterator[dict[str, Any]]:
@@ -169,9 +180,10 @@ def _row(system: str, subject: str, found: list[Quantity], numbers: Path) -> dic
         "named": {"system": system, "subject": subject, "potential": ""},
         "units": dict.fromkeys(atoms, "mol%"),
         "values": {element: 100.0 * count / whole for element, count in atoms.items()},
+        "words": {},
     }
     for quantity in found:
-        _enter(row, quantity, quantity.key.replace(f".{subject}.", ".", 1))
+        _enter(row, quantity, subject)
     return row
 
 
@@ -186,7 +198,7 @@ def _of_glass(row: Mapping[str, Any], glass: str, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: does not tell how a glass was made ({type(error).__name__})") from None
     for quantity in found:
         if quantity.key.removeprefix(f"glass.{glass}.") in _OF_MAKING:
-            _enter(own, quantity, quantity.key.replace(f".{glass}.", ".", 1))
+            _enter(own, quantity, glass)
     return own
 
 
@@ -194,7 +206,8 @@ def _potential(text: str) -> str:
     return "rigid-ion" if text == "rigid-ion potential" else "machine-learned"
 
 
-def _enter(row: dict[str, Any], quantity: Quantity, key: str) -> None:
+def _enter(row: dict[str, Any], quantity: Quantity, subject: str) -> None:
+    key = quantity.key.replace(f".{subject}.", ".", 1)
     values, units = row["values"], row["units"]
     if "temperature_K" in quantity.conditions:
         values[_TEMPERATURE], units[_TEMPERATURE] = quantity.conditions["temperature_K"], "K"
@@ -209,6 +222,7 @@ def _enter(row: dict[str, Any], quantity: Quantity, key: str) -> None:
         error = f" ± {quantity.error!r}" if quantity.error else ""
         values[key] = f"{float(quantity.value)!r}{error}"
     units[key] = quantity.unit
+    row["words"][key] = quantity.label.removesuffix(f" of {subject}")
 
 
 def table_of_runs(given: Map, frames: Sequence["pd.DataFrame"], carrier: str = "") -> tuple[Table, Map]:
@@ -217,12 +231,13 @@ def table_of_runs(given: Map, frames: Sequence["pd.DataFrame"], carrier: str = "
     Measures of the motion are left out where the target is one, and features that some composition does not have (the
     length of a bond that it lacks). Raises InputError for a target that no row has.
     """
+    labels = labels_of(frames)
     given, kept, notes = _map_of_runs(given, frames)
     kept, given = _in_oxides(kept, given)
     if not carrier and given.target.startswith(_OF_CURRENT):
         carrier = "the mobile ion"
     table = build_table(kept, given, carrier, more_than_composition=given.group == _GLASSES)
-    return replace(table, notes=(*notes, *table.notes)), given
+    return replace(table, notes=(*notes, *table.notes), labels=labels), given
 
 
 def _in_oxides(frames: list["pd.DataFrame"], given: Map) -> tuple[list["pd.DataFrame"], Map]:

@@ -32,10 +32,10 @@ def read_frame(path: Path) -> "pd.DataFrame":
     where the package that reads it is missing.
     """
     suffix = path.suffix.lower()
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
     if suffix not in _SUFFIXES:
         raise InputError(f"{path}: not a table; known are {', '.join(_SUFFIXES)}, and run folders")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
     kind, package = _SUFFIXES[suffix]
     try:
         frame, lines = _read(path, kind, read_bounded(path, _MOST_BYTES))

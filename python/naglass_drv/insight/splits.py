@@ -45,6 +45,17 @@ class Rung:
         return next(score for score in self.scores if score.model == model)
 
 
+def parts_left_out(table: Table, glasses: Glasses) -> list[str]:
+    """What the splits of a table leave out, one after the other: replicas and families only if there are any."""
+    families = set(glasses.families)
+    known = {
+        "replicas": len(table) > len(glasses),
+        "compositions": True,
+        "families": len(families) >= _LEAST_FAMILIES and "" not in families,
+    }
+    return [name for name, there in known.items() if there]
+
+
 def ladder(table: Table, glasses: Glasses, models: Sequence[str], rng: np.random.Generator, seed: int) -> list[Rung]:
     """From the easiest split on. `table` is prepared, and `glasses` its compositions.
 
@@ -56,12 +67,13 @@ def ladder(table: Table, glasses: Glasses, models: Sequence[str], rng: np.random
 def _rungs(
     table: Table, glasses: Glasses, models: Sequence[str], rng: np.random.Generator, seed: int
 ) -> Iterator[Rung]:
-    if len(table) > len(glasses):
+    parts = parts_left_out(table, glasses)
+    if "replicas" in parts:
         rows = rng.permutation(np.arange(len(table)) % min(_ROW_FOLDS, len(table)))
         yield _of_rows(table, models, rows, rng, seed)
     yield _of_glasses("composition", glasses, models, folds_of(len(glasses), rng), rng, seed)
-    families = sorted(set(glasses.families) - {""})
-    if len(families) >= _LEAST_FAMILIES and "" not in glasses.families:
+    if "families" in parts:
+        families = sorted(set(glasses.families))
         folds = np.array([families.index(family) for family in glasses.families])
         yield _of_glasses("family", glasses, models, folds, rng, seed)
 

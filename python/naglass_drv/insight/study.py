@@ -11,10 +11,10 @@ from .glasses import Glasses
 from .importance import Importance, corrected, folds_of, importance
 from .intervals import Intervals, groups_needed, held_out_intervals
 from .leaks import is_of_the_motion, refuse_leaks
-from .models import COMPOSITION, LABELS, MODELS, quiet
+from .models import COMPOSITION, LABELS, MODELS, SPOKEN, quiet
 from .null import PERMUTATIONS, null_test
 from .smoothers import MOST_FOR_KERNELS
-from .splits import Rung, Score, ladder, learning_curve
+from .splits import Rung, Score, ladder, learning_curve, parts_left_out
 from .table import Scale, Table, collapsed, prepared, scale_of
 from .trend import Slope, no_trend, slopes
 from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
@@ -110,7 +110,7 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
         learned = prepared(table, scale)
         glasses = collapsed(learned)
         models = _models(settings.models, glasses)
-        note("leaving out replicas, compositions, families")
+        note(f"leaving out {', '.join(parts_left_out(learned, glasses))}")
         rungs = tuple(ladder(learned, glasses, models, rng, settings.seed))
         best, adequate = _adequate(next(rung for rung in rungs if rung.name == "composition").scores)
         found = Study(table, scale, settings, glasses, rungs, best)
@@ -186,7 +186,7 @@ def _no_model(found: Study) -> str:
         return f"no model but those that others have to beat was fitted ({fitted}); still possible: {others}"
     told = f"predicts {found.table.name} of compositions left out better than the mean"
     if scores.get("linear", 0.0) > 0:
-        who = "and no model of all blocks does" if len(able) > 1 else f"and {LABELS[able[0]]} of all blocks does not"
+        who = "and no model of all blocks does" if len(able) > 1 else f"and {SPOKEN[able[0]]} of all blocks does not"
         return f"the model linear in composition {told}, {who}"
     return f"no model {told}"
 

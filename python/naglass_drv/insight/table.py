@@ -1,7 +1,7 @@
 """A table of glasses with units, groups, errors and limits, checked before anything learns from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Table:
     `target` (N,) in `unit`, with `error` (N,) its standard errors (NaN if unknown) and `censored` (N,) -1 where the
     value is an upper bound, 1 where it is a lower bound. `groups` (N,) are the compositions: rows of one are the same
     glass. `shares` (N, C) are mol-% of `components`, without columns if the composition is not known. `temperature`
-    (N,) in K is NaN where it is not given. `notes` tell what was done to the rows.
+    (N,) in K is NaN where it is not given. `notes` tell what was done to the rows, `labels` what the
+    keys of quantities are called in words.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Table:
     quench_rate_K_per_ps: float | None = None
     carrier: str = ""
     notes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -55,6 +57,17 @@ class Table:
         cut = {name: getattr(self, name)[kept] for name in arrays}
         rows = tuple(row for row, keep in zip(self.rows, kept, strict=True) if keep)
         return replace(self, **cut, rows=rows, notes=(*self.notes, *notes))
+
+    def called(self, name: str) -> str:
+        """A column in words, or by its name."""
+        return self.labels.get(name, name)
+
+    def in_words(self, text: str) -> str:
+        """A text with the keys in it in words."""
+        # one key may be the beginning of another
+        for key in sorted(self.labels, key=len, reverse=True):
+            text = text.replace(key, self.labels[key])
+        return text
 
     @property
     def names(self) -> list[str]:

@@ -11,7 +11,7 @@ from .glasses import Glasses, scaled
 from .models import COMPOSITION
 from .table import Table
 
-#: Share (mol-%, or at-% of an element) that a slope is told for.
+#: Share (mol-%, or at-% of an element) that a slope is told per.
 STEP = 10.0
 # of log-ratios, in their standard deviations; shares that differ by less than SAME_MOL_PERCENT are the same
 _ROUNDING_OF_RATIOS = 0.01
@@ -36,9 +36,14 @@ class Slope:
     along: np.ndarray
 
     @property
+    def error(self) -> float:
+        """Half of the interval; a fit without scatter has no digits worth printing beyond the third."""
+        return max((self.interval[1] - self.interval[0]) / 2, 1e-3 * abs(self.value))
+
+    @property
     def step_text(self) -> str:
-        """``10 mol-%``, or ``1`` of a log-ratio."""
-        return f"{self.step:g} {self.unit}".strip()
+        """``10 mol-%``, or ``unit`` of a log-ratio."""
+        return f"{self.step:g} {self.unit}" if self.unit else "unit"
 
 
 def left_share(table: Table) -> str:

@@ -167,16 +167,12 @@ def unit(text: str) -> Any:
         raise InputError(f"{text!r} is not a unit") from None
 
 
-def capital(text: str) -> str:
-    """A sentence with a capital letter, unless it begins with a name such as ``structure.P-O.peak`` or ``mean_n``."""
-    first = text.split(" ", 1)[0]
-    return text if set("._") & set(first.rstrip(".")) else text[:1].upper() + text[1:]
-
-
 def unit_text(text: str) -> str:
-    """A unit as it is printed: ``cm^2/s`` → ``cm²/s``; nothing for a number without one."""
+    """A unit as it is printed: ``cm^2/s`` → ``cm²/s``, ``mol%`` → ``mol-%``; nothing for a number without one."""
     if text == "1":
         return ""
+    if text in SHARES:
+        return text.replace("%", "-%")
     return re.sub(r"\^(-?\d+)", lambda match: match[1].translate(SUPERSCRIPT), text)
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..wording import fixed
+from ..wording import capital, fixed
 from .blocks import about_vanadium_bonds, label
 from .glasses import Glasses, scaled
-from .importance import Importance, corrected, group_bootstrap
+from .importance import Importance, corrected, errors_of_the_mean, group_bootstrap
 from .null import NullTest, null_test
 from .smoothers import least_errors, smoothers
-from .units import capital
 
 IMPORTANT, NOT_SEPARABLE, NOT_SHOWN, NO_CLAIM = "important", "not separable", "not shown", "no claim"
 #: Of resamples in which the block has to help.
@@ -138,7 +137,7 @@ def verdicts(
     comes first.
     """
     best = found[0]
-    bar = float(((glasses.target - glasses.target.mean()) ** 2).sum()) * (len(glasses) / (len(glasses) - 1)) ** 2
+    bar = errors_of_the_mean(glasses, best.folds)
     nulls = {name: null_test(glasses, blocks, rng, permutations) for name, blocks in sets.items()}
     conditional = {name: corrected(best.rises[name]["conditional"], best.folds)[2] for name in sets}
     marginal = {name: corrected(best.rises[name]["marginal"], best.folds)[2] for name in sets}
@@ -147,7 +146,7 @@ def verdicts(
     out = []
     for name, blocks in sets.items():
         rises = best.rises[name]["dropped"]
-        gains = {each.model: float(each.rises[name]["dropped"].sum() / bar) for each in found}
+        gains = {each.model: float(each.rises[name]["dropped"].sum() / bar.sum()) for each in found}
         stable = stability(glasses, blocks, rng) if max(adjusted[name], conditional[name]) <= alpha else float("nan")
         others = {other: max(tied[block][other] for block in blocks) for other in glasses.blocks if other not in blocks}
         reasons = list(_against(nulls[name].p, conditional[name], adjusted[name], gains, stable, alpha))
@@ -156,11 +155,11 @@ def verdicts(
         if rigid_ion and (bonds := about_vanadium_bonds(columns)):
             state = NO_CLAIM
             reasons.append(f"rigid-ion potentials order V–O lengths wrongly ({', '.join(bonds)})")
-        interval = group_bootstrap((rises,), lambda each: each.sum(axis=-1) / bar, rng)
+        interval = group_bootstrap((rises, bar), lambda a, b: a.sum(axis=-1) / b.sum(axis=-1), rng)
         out.append(
             Verdict(
-                name, tuple(blocks), state, float(rises.sum() / bar), interval, gains, nulls[name], conditional[name],
-                marginal[name], float(adjusted[name]), stable, others, tuple(reasons),
+                name, tuple(blocks), state, float(rises.sum() / bar.sum()), interval, gains, nulls[name],
+                conditional[name], marginal[name], float(adjusted[name]), stable, others, tuple(reasons),
             )
         )  # fmt: skip
     return out

@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError
 from ..products import Quantity, read_quantities
-from ..wording import counted
+from ..wording import capital, counted
 from .figures_series import against
 from .flags import flagged, page_of
 from .html import page
@@ -117,7 +117,7 @@ def build_series(
 def _insight(found: tuple[str, Sequence[str]] | None) -> Iterator[Section]:
     if found is not None:
         path, told = found
-        rows: list[list[Cell]] = [[f"{text[0].upper()}{text[1:].rstrip('.')}."] for text in told]
+        rows: list[list[Cell]] = [[f"{capital(text).rstrip('.')}."] for text in told]
         rows.append([Link("evidence, limits and a referee's questions", path)])
         yield Section("Insight", "insight", [Table(["what was learned from all systems"], rows)])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 name = "insight"
 #: Raised when the same settings and files give another result.
-revision = 3
+revision = 4
 
 CLAIMS, PAGE, FIGURES = "claims.yaml", "insight.html", "figures"
 _TABLES, _GLASSES, _ATOMS = "tables", "insight", "atoms"
