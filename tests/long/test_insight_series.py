@@ -11,6 +11,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "insight-series" / "input.yam
 SEEDS = (1, 2)
 _HOUR_S = 3600
 
+pytestmark = pytest.mark.mpi
+
 
 @pytest.fixture(scope="module")
 def claims(tmp_path_factory):
