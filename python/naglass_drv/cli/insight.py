@@ -152,7 +152,7 @@ def _tell_notes(table: "Table") -> None:
 
 
 def _wishes(options: argparse.Namespace) -> "Wishes":
-    from ..config.systems import DENSITIES_G_CM3
+    from ..config.schema import DENSITIES_G_CM3
     from ..insight.design import Wishes
 
     if options.density is None:

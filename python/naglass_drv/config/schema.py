@@ -38,6 +38,8 @@ Tasks = Annotated[Count, within(1, MAX_TASKS)]
 # in units of a robust standard deviation or of a typical distance
 Multiple = Annotated[Positive, within(1e-3, 1e3)]
 Share = Annotated[float, Field(ge=0, le=1)]
+DENSITIES_G_CM3 = (0.05, 25.0)
+Density = Annotated[Positive, within(*DENSITIES_G_CM3)]
 Copies = Annotated[Count, within(1, 100)]
 Coordination = Annotated[NonNegative, within(0, 16)]
 # LAMMPS, torch and numpy all accept a positive 31-bit number
@@ -51,7 +53,7 @@ class System(Section):
     composition: dict[str, Annotated[Count, within(1, MAX_ATOMS)]] = Field(min_length=1)
     formula_units: Annotated[Count, within(1, MAX_ATOMS)] = 1
     # osmium, the densest element: 22.6
-    density_g_cm3: Annotated[Positive, within(0.05, 25)]
+    density_g_cm3: Density
     _density_source: str = PrivateAttr("input")
 
     @property

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..fields import Count, Positive, Section, forms, within
 from .named import Name
 from .overrides import OVERRIDES, form_of, moved_place, with_sets
-from .schema import MAX_ATOMS, Input, Seed, Share, System
+from .schema import MAX_ATOMS, Density, Input, Seed, Share, System
 from .source import Document, Fault, Where
 from .validation import fault_empty, validated
 
@@ -38,8 +38,6 @@ _Percents = Annotated[
 _Shares = Annotated[Share | list[Share], forms("a share from 0 to 1, or a list of shares")]
 # silica: 27 cm3/mol; P2O5 in glasses: about 60
 MolarVolume = Annotated[Positive, within(1, 1000)]
-DENSITIES_G_CM3 = (0.05, 25.0)
-Density = Annotated[Positive, within(*DENSITIES_G_CM3)]
 
 
 class Mixture(Section):
