@@ -61,8 +61,8 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
 
 
 def count_interface(top: "Partial", document: "Document", source: Path) -> dict[str, tuple[int, int]]:
-    """The atoms of slab, glass and bulk crystal of the section `interface`, by the keys of `config.cost`; those that
-    are not known before the run, or have an error of their own, are left out.
+    """The atoms of slab, glass and bulk crystal of the section `interface`, by the keys of `config.atom_counts`; those
+    that are not known before the run, or have an error of their own, are left out.
     """
     asked, found = top.interface, dict[str, tuple[int, int]]()
     if asked is None or any(where[:1] == ("interface",) for where in document.faulty):

@@ -48,6 +48,10 @@ def plan(run: Run) -> list[Task]:
 
     For each slab a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
     """
+    return _tasks(run, _sides(run))
+
+
+def _tasks(run: Run, sides: tuple[int, int] | None) -> list[Task]:
     from ..config.atom_counts import interface_atoms
     from ..interface.crystal import read_crystal
 
@@ -74,7 +78,7 @@ def plan(run: Run) -> list[Task]:
         effort = efforts.interface(made, size) if bulk != OF_CRYSTAL else efforts.released(made, section, size)
         return Task(name, label, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort)
 
-    replicas, sides = range(made.replicas), _sides(run)
+    replicas = range(made.replicas)
     whole = interface_atoms(run.input) if sides is None else sum(sides)
     tasks = [task(label, i, whole, grain) for i in replicas for label, grain in interface_seeds.cells(section, i)]
     if sides is None or _without_bulk(made.replicas, section.e_excess) or _cut_to_the_slab(tasks):
@@ -133,7 +137,8 @@ def expect(run: Run) -> tuple[list[Task], Structures]:
     """The tasks; their cells are as large as the sizes that are asked for say."""
     from ..config.atom_counts import interface_atoms
 
-    tasks, sides = plan(run), _sides(run)
+    sides = _sides(run)
+    tasks = _tasks(run, sides)
     whole = interface_atoms(run.input) if sides is None else sum(sides)
     sizes = {None: whole} | dict(zip((OF_CRYSTAL, OF_GLASS), sides or (), strict=False))
     # which of them are of the crystal decides no cost
