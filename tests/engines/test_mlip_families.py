@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
-from naglass_drv.dataset.frames import read_frames
+from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.engines.mlip import environments
 from naglass_drv.engines.mlip.families import FAMILIES
 from naglass_drv.engines.mlip.potential import Potential
@@ -15,6 +15,7 @@ from support.mace_models import SMALLEST, build_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.mpi]
 
+STRUCTURES = Path(__file__).parents[1] / "data" / "structures"
 FRAMES = Path(__file__).parents[2] / "examples" / "reference-set" / "frames-pbe.extxyz.gz"
 
 
@@ -55,6 +56,28 @@ def test_dispersion_is_that_of_d3(frames, tmp_path):
             assert worker.facts["dispersion"] == "PBE"
             added.append(worker.evaluate(frame).energy - without.energy)
     assert added[0] == pytest.approx(added[1], abs=1e-4) and -0.3 < added[0] / len(frame) < -0.02
+
+
+def test_a_frame_where_a_coefficient_of_d3_switches_is_no_label(tmp_path, monkeypatch, capsys):
+    """The C6 of an Fe goes over within 0.3 % of strain; LAMMPS and CP2K have the same step there."""
+    monkeypatch.chdir(tmp_path)
+    caught = read_frames(STRUCTURES / "dispersion-switch.extxyz")[0]
+    beside, dispersion = caught.copy(), []
+    beside.set_cell(1.02 * caught.cell, scale_atoms=True)
+    with Potential.of("chgnet:0.3.0").open(tmp_path / "plain") as plain:
+        without = [plain.evaluate(frame) for frame in (caught, beside)]
+    with Potential.of("chgnet:0.3.0+d3").open(tmp_path / "sum") as worker:
+        for frame, base in zip((caught, beside), without, strict=True):
+            found = worker.evaluate(frame)
+            assert found.forces - base.forces == pytest.approx(found.dispersion_forces, abs=1e-5)
+            dispersion.append(np.linalg.norm(found.dispersion_forces, axis=1).max())
+    assert dispersion[0] > 3 and dispersion[1] < 0.1
+    write_frames(tmp_path / "plain.extxyz", [beside, caught])
+    assert main(["relabel", "plain.extxyz", "--potential", "chgnet:0.3.0+d3", "-o", "taught.extxyz"]) == 0
+    assert "1 frame admitted, 1 rejected: DISPERSION_SWITCHES 1" in capsys.readouterr().out
+    (refused,) = json.loads((tmp_path / "taught-rejected.json").read_text())
+    assert refused["frame"] == "plain.extxyz: frame 1" and "(Fe) with 3.4" in refused["message"]
+    assert len([frame for frame in read_frames(tmp_path / "taught.extxyz") if len(frame) > 1]) == 1
 
 
 def test_moments_with_dispersion_are_those_without(frames, tmp_path):

@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,7 @@ def _import(options: argparse.Namespace) -> int:
         write_frames(options.output, frames + atoms)
     elif frames:
         write_set(options.output.parent, stem_of(options.output), frames + atoms, options.frames_per_file)
-    for line in _admission(len(frames), refused, rejected):
+    for line in admission(len(frames), refused, rejected):
         print(line)
     if unfit:
         print(f"stress dropped from {counted(len(unfit), 'frame')} (--max-stress), first: {unfit[0]}")
@@ -189,7 +189,7 @@ def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
             raise InputError(f"--e0 {item}: {error}") from None
 
 
-def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Iterator[str]:
+def admission(count: int, refused: Sequence[Mapping[str, str]], rejected: Path) -> Iterator[str]:
     """How many frames passed, and for each failure the first frame with its reason."""
     reasons = Counter(record["failure"] for record in refused)
     words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, TaskFailed
-from ..files import check_target, stem_of
+from ..files import check_target, stem_of, write_json
+from ..wording import counted
+from .imports import admission
 from .numbers import add_number
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..engines.mlip.client import Evaluation
     from ..engines.mlip.potential import Potential
 
 _PROGRESS_S = 10.0
@@ -33,27 +36,47 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _relabel(options: argparse.Namespace) -> int:
     from ..dataset.frames import write_frames
-    from ..dataset.taught import fitted_atoms, taught
+    from ..dataset.taught import fitted_atoms
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
     from ..engines.mlip.potential import Potential
 
-    check_target(options.output, "--output", inputs=options.frames)
+    rejected = options.output.with_name(f"{stem_of(options.output)}-rejected.json")
+    check_target(options.output, "--output", beside=[rejected], inputs=options.frames)
     potential = Potential.of(options.potential)
     named = _structures(options.frames)
     _check_covered(potential, named, options.trust)
-    frames = list(named.values())
     facts, results = _evaluate(potential, named, options)
     level = potential.level_of(facts)
-    teacher = potential.text
-    labeled = [taught(*pair, level, teacher, f"relabel {teacher}") for pair in zip(frames, results, strict=True)]
+    labeled, refused = _admitted(named, results, level, potential.text)
+    write_json(rejected, refused)
+    for line in admission(len(labeled), refused, rejected):
+        print(line)
+    if not labeled:
+        return TaskFailed.exit_code
     atoms, determined = fitted_atoms(labeled, ATOM_MULTIPLICITY)
     write_frames(options.output, labeled + atoms)
     shifts = ", ".join(f"{atom.get_chemical_formula()} {atom.info['REF_energy']:.3f}" for atom in atoms)
-    print(f"{len(labeled)} frames of level {level}")
+    print(f"{counted(len(labeled), 'frame')} of level {level}")
     print(f"isolated-atom energies by least squares over these frames (eV): {shifts}")
     if not determined:
         print("the compositions do not determine each of them: they hold for mixtures of these compositions")
     return 0
+
+
+def _admitted(
+    named: Mapping[str, "Atoms"], results: Sequence["Evaluation"], level: str, teacher: str
+) -> tuple[list["Atoms"], list[dict[str, str]]]:
+    """Labeled frames, and the records of those that no label should have."""
+    from ..dataset.gate import Refused
+    from ..dataset.taught import taught
+
+    labeled, refused = [], []
+    for (where, frame), result in zip(named.items(), results, strict=True):
+        try:
+            labeled.append(taught(frame, result, level, teacher, f"relabel {teacher}"))
+        except Refused as error:
+            refused.append(error.record(where))
+    return labeled, refused
 
 
 def _structures(paths: Sequence[Path]) -> dict[str, "Atoms"]:

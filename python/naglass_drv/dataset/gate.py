@@ -1,10 +1,14 @@
 """What every label has to pass, whatever its source: balanced forces, and moments that fit the multiplicity."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..wording import outside
 
 SPIN_TOLERANCE_MUB = 0.2
+# dispersion pulls at an atom of an oxide with less than 0.1 eV/Å, where its coefficients do not switch
+_MOST_DISPERSION_EV_PER_A = 0.3
 _EV_PER_A3_IN_GPA = 160.2176634
 # rounding in the file: a share of the largest component, and eV/Å³
 _SYMMETRIC = (1e-3, 1e-5)
@@ -26,6 +30,23 @@ def net_force_fault(net_eV_per_A: float, most_eV_per_A: float) -> str | None:
     """What is wrong with a net force |ΣF| above its limit; None for a good one."""
     if net_eV_per_A > most_eV_per_A:
         return f"the net force is {outside(net_eV_per_A, 0, most_eV_per_A, '.3f')} eV/Å, above {most_eV_per_A:g}"
+    return None
+
+
+def dispersion_fault(forces: np.ndarray, symbols: Sequence[str]) -> str | None:
+    """What is wrong with the part of a D3 correction in the forces (N×3, eV/Å); None for a good one.
+
+    The C6 of D3 (Grimme et al., J. Chem. Phys. 132, 154104 (2010), eq. 16) go over from one reference to the next
+    within a few hundredths of the coordination number: for Cr, Mn, Fe, Co and Ni in an oxide by 0.1 eV within 0.3 % of
+    strain, so that a frame that is caught there has several eV/Å and GPa of it.
+    """
+    pulls = np.linalg.norm(forces, axis=1)
+    k = int(pulls.argmax())
+    if pulls[k] > _MOST_DISPERSION_EV_PER_A:
+        return (
+            f"the dispersion correction alone pulls at atom {k + 1} ({symbols[k]}) with {pulls[k]:.2f} eV/Å, above "
+            f"{_MOST_DISPERSION_EV_PER_A:g}: a C6 of D3 switches between references here"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..wording import counted
 from .frames import check_labeled
+from .gate import Refused, dispersion_fault
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,8 +83,11 @@ def least_squares(frames: Sequence["Atoms"]) -> Fitted:
 def taught(frame: "Atoms", result: Any, level: str, teacher: str, source: str) -> "Atoms":
     """A prepared frame (see `candidates.prepared`) with the energy, forces and stress of `result` (eV, eV/Å, eV/Å³).
 
-    Moments are left out: those of a potential are a second opinion, and no label.
+    Moments are left out: those of a potential are a second opinion, and no label. Raises Refused (DISPERSION_SWITCHES)
+    where a C6 of D3 switches.
     """
+    if result.dispersion_forces is not None and (fault := dispersion_fault(result.dispersion_forces, frame.symbols)):
+        raise Refused("DISPERSION_SWITCHES", fault)
     labeled = frame.copy()
     labeled.info |= {"level": level, "source": source, "program": teacher}
     labeled.info["REF_energy"] = float(result.energy)

@@ -32,13 +32,15 @@ class Evaluation:
     """Results for one structure.
 
     `energy` in eV, `forces` N×3 in eV/Å, `stress` in eV/Å³ (Voigt order xx yy zz yz xz xy; None if the structure is not
-    periodic in all directions), `moments` N in µB or None.
+    periodic in all directions), `moments` N in µB or None, `dispersion_forces` N×3 in eV/Å, the part of a dispersion
+    correction in `forces`, or None.
     """
 
     energy: float
     forces: np.ndarray
     stress: np.ndarray | None
     moments: np.ndarray | None
+    dispersion_forces: np.ndarray | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As JSON types, without loss of digits."""
@@ -108,7 +110,10 @@ class Worker:
         """Energy, forces, stress and moments of a structure; TaskFailed as above."""
         header = {"do": "evaluate", "numbers": atoms.numbers.tolist(), "pbc": atoms.pbc.tolist()}
         _, found = self._ask(header, {"positions": atoms.positions, "cell": atoms.cell.array}, patience_s)
-        shapes = {"energy": (1,), "forces": (len(atoms), 3), "stress": (6,), "moments": (len(atoms),)}
+        vectors = (len(atoms), 3)
+        shapes = {
+            "energy": (1,), "forces": vectors, "stress": (6,), "moments": (len(atoms),), "dispersion_forces": vectors,
+        }  # fmt: skip
         for name, values in found.items():
             if values.shape != shapes.get(name):
                 self._fail("WORKER_FAILED", f"{name} has the shape {values.shape}")
@@ -116,7 +121,9 @@ class Worker:
                 self._fail("NOT_FINITE", f"{name} of {atoms.get_chemical_formula()} is not finite")
         if not {"energy", "forces"} <= found.keys():
             self._fail("WORKER_FAILED", "the answer has no energy or no forces")
-        return Evaluation(float(found["energy"][0]), found["forces"], found.get("stress"), found.get("moments"))
+        return Evaluation(
+            float(found["energy"][0]), found["forces"], *map(found.get, ("stress", "moments", "dispersion_forces"))
+        )
 
     def close(self) -> None:
         """End the process."""

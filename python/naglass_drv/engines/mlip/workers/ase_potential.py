@@ -12,8 +12,8 @@ class Potential:
 
     def __init__(self, calculator, facts, moments=False):
         self.calculator, self.facts = calculator, facts
-        # a sum with dispersion knows no moments
         self.magnetic = calculator if moments else None
+        self.dispersion = None
 
     def evaluate(self, numbers, pbc, positions, cell):
         """Arrays of the results for one structure (Å)."""
@@ -25,6 +25,13 @@ class Potential:
             out["stress"] = atoms.get_stress(voigt=True)
         if self.magnetic is not None:
             out["moments"] = self.magnetic.get_magnetic_moments(atoms)
+        if self.dispersion is not None:
+            atoms.calc = self.dispersion
+            out["dispersion_forces"] = atoms.get_forces()
+            out["energy"][0] += float(atoms.get_potential_energy())
+            out["forces"] = out["forces"] + out["dispersion_forces"]
+            if all(pbc):
+                out["stress"] = out["stress"] + atoms.get_stress(voigt=True)
         return out
 
 
@@ -33,12 +40,10 @@ def open_potential(family, options):
     potential = {"sevennet": _sevennet, "chgnet": _chgnet, "ase": _any}[family](options)
     potential.facts["dispersion"] = options["dispersion"]
     if options["dispersion"]:
-        from ase.calculators.mixing import SumCalculator
         from dftd3.ase import DFTD3
 
-        dispersion = DFTD3(method=options["dispersion"], damping="d3bj")
+        potential.dispersion = DFTD3(method=options["dispersion"], damping="d3bj")
         potential.facts["versions"]["dftd3"] = importlib.metadata.version("dftd3")
-        potential.calculator = SumCalculator([potential.calculator, dispersion])
     return potential
 
 
