@@ -68,30 +68,40 @@ def test_the_quickstart_is_a_glass_of_two_hundred_atoms():
     assert included_e0(input, EXAMPLES / "quickstart") >= {(label_of(level("pbe+u+d3", **PBE)), e) for e in elements}
 
 
-def test_the_starting_model_takes_three_rounds():
+def test_the_frames_of_the_starting_model_take_four_rounds():
     """Glasses, temperatures and epochs of every round, and the tasks of its steps on expected products."""
     folder = EXAMPLES / "starting-model"
-    study = load_study(folder / "small.yaml")
+    study = load_study(folder / "explore.yaml")
     rounds = next(iter(study.rounds.values()))
-    assert [each.glass.replicas for each in rounds] == [3, 1, 1]
+    assert [each.glass.replicas for each in rounds] == [3, 1, 1, 1]
     assert max(temperature for each in rounds for temperature in each.md.temperatures_K) == 3000
     workflow = chain(study.by_round, study.systems, study.seed)
     expected = forecast(workflow, stages.load, folder, folder / "run", {}, 2, Times())
     counts = {stage: row.tasks for stage, row in expected.rows.items()}
-    assert (counts["glass"], counts["dataset"], counts["train"]) == (16 * 5, 3, 3)
+    assert (counts["glass"], counts["dataset"], counts["train"]) == (16 * 6, 4, 4)
     assert not expected.unforeseen
-    trained = {chemistry.formula(chemistry.species(each.system.composition)) for each in study.systems.values()}
-    unseen = load_study(folder / "held-out.yaml").systems.values()
-    assert not trained & {chemistry.formula(chemistry.species(each.system.composition)) for each in unseen}
 
 
-def test_the_standard_model_is_trained_on_the_frames_of_the_small_one():
-    """Its input names products of that run, so that it can be loaded only where there are some."""
-    text = (EXAMPLES / "starting-model" / "standard.yaml").read_text()
-    content = YAML(typ="safe").load(text)
-    assert {each["product"] for each in content["dataset"]["include"]} == {
-        "round-2/dataset/train", "round-2/dataset/test",
-    }  # fmt: skip
+def test_the_starting_model_never_saw_what_it_is_judged_by():
+    folder = EXAMPLES / "starting-model"
+    seen, more, unseen = (
+        {
+            chemistry.formula(chemistry.species(each.system.composition))
+            for each in load_study(folder / name).systems.values()
+        }
+        for name in ("explore.yaml", "more.yaml", "held-out.yaml")
+    )
+    assert len(more) == 25 and len(unseen) == 7 and not (seen | more) & unseen
+
+
+@pytest.mark.parametrize("name", ["small", "standard"])
+def test_a_starting_model_is_fitted_to_the_frames_of_both_inputs(name):
+    """Its input names products of those runs, so that it can be loaded only where there are some."""
+    text = (EXAMPLES / "starting-model" / f"{name}.yaml").read_text()
+    *explored, more = YAML(typ="safe").load(text)["dataset"]["include"]
+    assert explored == [{"from": "run/explore", "product": f"round-3/dataset/{part}"} for part in ("train", "test")]
+    commands = (EXAMPLES / "starting-model" / "make.sh").read_text()
+    assert f"--output {more}" in commands and "explore.yaml --folder run/explore" in commands
 
 
 def test_the_shipped_model_is_what_its_card_says():
