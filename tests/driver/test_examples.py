@@ -83,11 +83,10 @@ def test_the_frames_of_the_starting_model_take_four_rounds():
 
 
 def test_the_starting_model_never_saw_what_it_is_judged_by():
-    folder = EXAMPLES / "starting-model"
     seen, more, unseen = (
         {
-            chemistry.formula(chemistry.species(each.system.composition))
-            for each in load_study(folder / name).systems.values()
+            chemistry.formula(chemistry.species(each["composition"]))
+            for each in YAML(typ="safe").load((EXAMPLES / "starting-model" / name).read_text())["systems"]
         }
         for name in ("explore.yaml", "more.yaml", "held-out.yaml")
     )
@@ -118,13 +117,18 @@ def test_the_shipped_model_is_what_its_card_says():
 
 
 @pytest.mark.parametrize(
-    "name, of_level, most", [("gfn1-xtb", level("gfn1-xtb"), 3e-6), ("pbe", level("pbe+u+d3", **PBE), 0.05)]
+    "name, of_level, most",
+    [
+        ("gfn1-xtb", level("gfn1-xtb"), 3e-6),
+        ("pbe", level("pbe+u+d3", **PBE), 0.05),
+        ("melts", level("pbe+u+d3", **PBE), 0.1),
+    ],
 )
 def test_reference_sets_are_what_their_card_says(name, of_level, most):
     folder = EXAMPLES / "reference-set"
     frames = read_labeled(folder / f"frames-{name}.extxyz.gz")
     atoms = [frame for frame in frames if frame.info.get("config_type") == "IsolatedAtom"]
-    assert sorted(frame.get_chemical_formula() for frame in atoms) == ["Na", "O", "P", "V"]
+    assert sorted(frame.get_chemical_formula() for frame in atoms) == ([] if name == "melts" else ["Na", "O", "P", "V"])
     assert {frame.info["level"] for frame in frames} == {label_of(of_level)}
     whole = [frame for frame in frames if len(frame) > 1]
     assert max(frame.info["net_force_eV_per_A"] for frame in whole) <= most
@@ -146,6 +150,19 @@ def test_reference_sets_are_what_their_card_says(name, of_level, most):
     audit = json.loads((folder / f"audit-{name}.json").read_text())
     assert audit["frames"] == len(whole)
     assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 5e6
+
+
+def test_the_frames_of_melts_are_hot_and_their_cells_large():
+    """Their input labels the same structures, without the isolated atoms that the other set has."""
+    folder = EXAMPLES / "reference-set"
+    frames = read_labeled(folder / "frames-melts.extxyz.gz")
+    assert len(frames) >= 15 and min(frame.info["temperature_K"] for frame in frames) >= 1500
+    assert min(frame.cell.lengths().min() for frame in frames) >= 8.0 - 1e-6
+    study = load_study(folder / "melts.yaml", checks=[Checks()])
+    expected = forecast(
+        chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times()
+    )
+    assert {stage: row.tasks for stage, row in expected.rows.items()} == {"reference": len(frames), "dataset": 1}
 
 
 def test_the_glass_on_a_crystal_is_of_a_thousand_atoms_in_less_than_an_hour():
