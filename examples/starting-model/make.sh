@@ -2,12 +2,22 @@
 # The small starting model from nothing, on two cores; stopped, it goes on where it was.
 set -e
 cd "$(dirname "$0")"
+
+label() {
+  if [ ! -e "$1" ]; then
+    output=$1
+    shift
+    python -m naglass_drv relabel "$@" --potential sevennet:7net-l3i5+d3 --output "$output" --workers 2
+  fi
+}
+
 python -m naglass_drv env make sevennet
 mpirun -n 2 python -m naglass_drv run explore.yaml --folder run/explore
 mpirun -n 2 python -m naglass_drv run more.yaml --folder run/more
-if [ ! -e run/more.extxyz ]; then
-  python -m naglass_drv relabel run/more/products/*/md/candidates.extxyz \
-    --potential sevennet:7net-l3i5+d3 --output run/more.extxyz --workers 2
-fi
+label run/more.extxyz run/more/products/*/md/candidates.extxyz
+python -m naglass_drv run fit.yaml --folder run/fit
+mpirun -n 2 python -m naglass_drv run walls.yaml --folder run/walls
+python squeeze.py run/more.extxyz run/squeezed.extxyz
+label run/walls.extxyz run/walls/products/*/md/candidates.extxyz run/squeezed.extxyz
 python -m naglass_drv run small.yaml --folder run/small
 cp run/small/products/model/model.portable ../quickstart/start/model.mace

@@ -93,14 +93,14 @@ def test_the_starting_model_never_saw_what_it_is_judged_by():
     assert len(more) == 25 and len(unseen) == 7 and not (seen | more) & unseen
 
 
-@pytest.mark.parametrize("name", ["small", "standard"])
-def test_a_starting_model_is_fitted_to_the_frames_of_both_inputs(name):
+@pytest.mark.parametrize("name, labeled", [("fit", 1), ("small", 2), ("standard", 2)])
+def test_a_starting_model_is_fitted_to_the_frames_that_are_made_for_it(name, labeled):
     """Its input names products of those runs, so that it can be loaded only where there are some."""
     text = (EXAMPLES / "starting-model" / f"{name}.yaml").read_text()
-    *explored, more = YAML(typ="safe").load(text)["dataset"]["include"]
-    assert explored == [{"from": "run/explore", "product": f"round-3/dataset/{part}"} for part in ("train", "test")]
+    explored, more, *files = YAML(typ="safe").load(text)["dataset"]["include"]
     commands = (EXAMPLES / "starting-model" / "make.sh").read_text()
-    assert f"--output {more}" in commands and "explore.yaml --folder run/explore" in commands
+    assert all(f"explore.yaml --folder {each['from']}" in commands for each in (explored, more))
+    assert len(files) == labeled and all(f"label {file} run/" in commands for file in files)
 
 
 def test_the_shipped_model_is_what_its_card_says():

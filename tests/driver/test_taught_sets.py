@@ -11,6 +11,7 @@ from ase.calculators.lj import LennardJones
 
 import support.odd_calculators
 from naglass_drv.config import cost
+from naglass_drv.dataset.audit.contacts import too_close
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels, Trajectories
@@ -50,6 +51,23 @@ def test_labels_are_those_of_the_potential(tmp_path):
         (f"a-part0 cells-1-v{n}", "TOO_CLOSE") for n in (0, 1)
     ]
     assert "are 0.90 Å apart" in rejected[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "pair, apart, fault",
+    [
+        ("OO", 1.15, None),
+        ("OO", 0.95, "below 0.99"),
+        ("PO", 1.2, None),
+        ("PO", 1.0, "below 1.04"),
+        ("NaNa", 1.9, "below 1.97"),
+    ],
+)
+def test_labels_reach_down_to_where_zbl_takes_over(pair, apart, fault):
+    """0.75 of the sum of covalent radii, where 0.6 of the contact distance is more: an O2 is within it."""
+    frame = Atoms(pair, [[0, 0, 0], [apart, 0, 0]], cell=[12, 12, 12], pbc=True)
+    found = too_close(frame, 0.6, 0.75)
+    assert found is None if fault is None else fault in found
 
 
 def test_copies_are_those_that_cp2k_would_label(tmp_path):

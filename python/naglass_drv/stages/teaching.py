@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MODEL = "model"
 # of the contact distance, as for audit and stability: a vanadyl bond has 0.73, and sodium in melts is below 0.7
-_LEAST_CONTACT = 0.6
+_LEAST_CONTACT, _LEAST_OF_RADII = 0.6, 0.75
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class _Teacher:
         from ..dataset.audit.contacts import too_close
         from ..dataset.gate import Refused
 
-        if (fault := too_close(frame, _LEAST_CONTACT)) is not None:
+        if (fault := too_close(frame, _LEAST_CONTACT, _LEAST_OF_RADII)) is not None:
             raise Refused("TOO_CLOSE", fault)
 
     def _labeled(self, frame: "Atoms", found: "Evaluation", name: str) -> "Atoms":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import covalent_radii
 
 from ...chemistry.formers import ANIONS
 from ...chemistry.ions import contact_distance
@@ -31,14 +32,21 @@ class Contact:
         return self.distance_A / self.contact_A
 
 
-def too_close(frame: "Atoms", least: float) -> str | None:
-    """The two atoms that are closest in units of their contact distance, if below `least`; None without such."""
-    near = min(closest(frame), key=lambda contact: contact.fraction, default=None)
-    if near is None or near.fraction >= least:
-        return None
-    pair = " and ".join(f"{frame.symbols[i]} {i}" for i in near.atoms)
-    share = outside(near.fraction, least, np.inf, ".2f")
-    return f"{pair} are {near.distance_A:.2f} Å apart, {share} of their contact distance, below {least:g}"
+def too_close(frame: "Atoms", least: float, covalent: float) -> str | None:
+    """The closest two atoms nearer than `least` of their contact distance and than `covalent` of the sum of their
+    covalent radii; None without such.
+
+    Of two anions the second is the shorter: a potential has to know what keeps them apart.
+    """
+    faults = []
+    for contact in closest(frame):
+        i, j = contact.atoms
+        limit = min(least * contact.contact_A, covalent * sum(covalent_radii[frame.numbers[[i, j]]]))
+        if contact.distance_A < limit:
+            told = outside(contact.distance_A, limit, np.inf, ".2f")
+            pair = f"{frame.symbols[i]} {i} and {frame.symbols[j]} {j}"
+            faults.append((contact.distance_A / limit, f"{pair} are {told} Å apart, below {limit:.2f} Å"))
+    return min(faults)[1] if faults else None
 
 
 def closest(frame: "Atoms") -> list[Contact]:
