@@ -1,4 +1,4 @@
-"""What every label has to pass, whatever its source: balanced forces, and moments that fit the multiplicity."""
+"""What every label has to pass, whatever its source: balanced forces, no step of D3, fitting moments."""
 
 from collections.abc import Sequence
 

@@ -6,6 +6,8 @@ import importlib.metadata
 import json
 import pathlib
 
+import numpy as np
+
 
 class Potential:
     """A calculator and the facts about it."""
@@ -19,20 +21,24 @@ class Potential:
         """Arrays of the results for one structure (Å)."""
         import ase
 
-        atoms = ase.Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc, calculator=self.calculator)
-        out = {"energy": [float(atoms.get_potential_energy())], "forces": atoms.get_forces()}
-        if all(pbc):
-            out["stress"] = atoms.get_stress(voigt=True)
+        atoms = ase.Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
+        out = _results(atoms, self.calculator)
         if self.magnetic is not None:
             out["moments"] = self.magnetic.get_magnetic_moments(atoms)
         if self.dispersion is not None:
-            atoms.calc = self.dispersion
-            out["dispersion_forces"] = atoms.get_forces()
-            out["energy"][0] += float(atoms.get_potential_energy())
-            out["forces"] = out["forces"] + out["dispersion_forces"]
-            if all(pbc):
-                out["stress"] = out["stress"] + atoms.get_stress(voigt=True)
+            added = _results(atoms, self.dispersion)
+            out |= {name: out[name] + values for name, values in added.items()}
+            out["dispersion_forces"] = added["forces"]
         return out
+
+
+def _results(atoms, calculator):
+    """Energy, forces and, of a periodic structure, stress by one calculator."""
+    atoms.calc = calculator
+    out = {"energy": np.array([atoms.get_potential_energy()]), "forces": atoms.get_forces()}
+    if all(atoms.pbc):
+        out["stress"] = atoms.get_stress(voigt=True)
+    return out
 
 
 def open_potential(family, options):
