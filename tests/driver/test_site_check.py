@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from naglass_drv.errors import SetupError
 from naglass_drv.runtime.disk import lock_fault, speed
 from naglass_drv.runtime.gpus import Seen, fault, showing
 from naglass_drv.runtime.mpi import check_size, world
-from naglass_drv.runtime.probe import Link, Place, fabric_of, far_pair, is_tcp
+from naglass_drv.runtime.probe import Link, Place, fabric_of, far_pair, is_tcp, ping_pong
 from support.jobs import MPIRUN, called, environment, naglass
 
 STAND_IN = str(Path(__file__).parents[1] / "support" / "gpu_stand_in")
@@ -42,6 +43,40 @@ def test_two_ranks_of_this_machine(tmp_path):
     host = os.uname().nodename
     assert re.search(rf"\n0 +{host} +\d+ +-\n1 +{host} +\d+ +-\n$", made.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["site.yaml"]
+
+
+class _Slowed:
+    """The other rank sends back what it is sent: four trips at once, and the rest after it has lost its core."""
+
+    def __init__(self):
+        self.trips = 0
+
+    def Send(self, message, other):
+        self.kept = message.copy()
+
+    def Recv(self, message, other):
+        self.trips += 1
+        time.sleep(0.01 if self.trips > 4 else 0)
+        message[:] = self.kept
+
+    def Get_rank(self):
+        return 0
+
+    def Ibarrier(self):
+        return self
+
+    def Test(self):
+        return True
+
+    def bcast(self, value, root):
+        return value
+
+
+def test_ranks_that_share_a_core_do_not_measure_for_minutes():
+    slowed = _Slowed()
+    link = ping_pong(slowed, 0, 1)
+    assert 0.004 < link.latency_s < 0.02
+    assert slowed.trips <= 260
 
 
 def test_what_the_profile_promises_and_the_machine_does_not_give(tmp_path):
