@@ -35,7 +35,7 @@ OPTIONS = {
     "threads": 1, "spin_readout": False,
 }  # fmt: skip
 LIMITS = {"forces": ("meV/Å", 500.0), "energy": ("meV/atom", 50.0)}
-_TRIAL_FRAMES = 24
+_TRIAL_FRAMES, _TRIAL_EPOCHS = 24, 6
 # predictions at the end are in double precision: about as long as a training step
 _EVALUATION = 1.0
 # processor time of a frame differs by this from one minute to the next where a machine is shared
@@ -106,12 +106,12 @@ def _affordable(kept, left_out: int, e0_eV, folder: Path, minutes: float) -> int
     """Epochs for which the time suffices, by two short fits."""
     trial = kept[:: max(1, len(kept) // _TRIAL_FRAMES)]
     costs = []
-    for epochs in (1, 2):
+    for epochs in (1, _TRIAL_EPOCHS):
         before = _cpu_seconds()
         _fit(trial, e0_eV, folder / f"trial-{epochs}", epochs)
         costs.append(_cpu_seconds() - before)
-    frame = (costs[1] - costs[0]) / len(trial)
-    start = max(0.0, 2 * costs[0] - costs[1] - _EVALUATION * frame * len(trial))
+    frame = (costs[1] - costs[0]) / (_TRIAL_EPOCHS - 1) / len(trial)
+    start = max(0.0, costs[0] - (1 + _EVALUATION) * frame * len(trial))
     rest = 60 * minutes * _MARGIN - _cpu_seconds() - start - _EVALUATION * frame * (len(kept) + left_out)
     print(f"{1000 * frame:.0f} ms per frame and epoch, {start:.0f} s to start and end a fit")
     if (epochs := int(rest / (frame * len(kept)))) < 1:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The small starting model from nothing, on two cores; stopped, it goes on where it was.
+# The small starting model from nothing, on two cores, and from it the other one: ./make.sh [standard]
+# Stopped, it goes on where it was.
 set -e
 cd "$(dirname "$0")"
 
@@ -21,3 +22,10 @@ python squeeze.py run/more.extxyz run/squeezed.extxyz
 label run/walls.extxyz run/walls/products/*/md/candidates.extxyz run/squeezed.extxyz
 python -m naglass_drv run small.yaml --folder run/small
 cp run/small/products/model/model.portable ../quickstart/start/model.mace
+
+[ "$1" = standard ] || exit 0
+mpirun -n 2 python -m naglass_drv run vanadium.yaml --folder run/vanadium
+label run/vanadium.extxyz run/vanadium/products/*/md/candidates.extxyz
+python widen.py ../quickstart/start/model.mace run/widened.mace
+python -m naglass_drv run standard.yaml --folder run/standard
+cp run/standard/products/model/model.portable standard.mace
