@@ -66,6 +66,8 @@ def test_the_quickstart_is_a_glass_of_two_hundred_atoms():
     assert label_of(method_in(own.level, EXAMPLES)) == label_of(level("pbe+u+d3", **PBE))
     elements = {"Na", "V", "P", "O"}
     assert included_e0(input, EXAMPLES / "quickstart") >= {(label_of(level("pbe+u+d3", **PBE)), e) for e in elements}
+    said = called("validate", "input.yaml", cwd=EXAMPLES / "quickstart").stdout
+    assert "isolated atoms besides where no included file gives them" in said
 
 
 def test_the_frames_of_the_starting_model_take_four_rounds():

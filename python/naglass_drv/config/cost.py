@@ -240,6 +240,8 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
     text = f"{what} {item.level.name}, up to {count} atoms"
     if top.dataset is not None and top.dataset.level == item.level.title:
         text += ", isolated atoms besides"
+        if top.dataset.include:
+            text += " where no included file gives them"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
 
 
