@@ -22,7 +22,7 @@ HEAD = (
     "of the process.\nNumbers apply to the machine and load given above each table."
 )
 WITH_PEERS = ("rings", "hops", "transport", "sites", "fingerprint", "network")
-WITH_LAMMPS = ("on_the_fly", "profiles", "crystallites", "pair_mace")
+WITH_LAMMPS = ("on_the_fly", "profiles", "crystallites", "pair_mace", "training")
 
 
 def table(script: Path, python: str, *arguments: str) -> str:

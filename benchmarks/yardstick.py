@@ -1,12 +1,12 @@
 """A yardstick for training: errors on compositions left out of a set of Na-Fe-P-O glasses and melts, in a given time.
 
-    python benchmarks/yardstick.py dft_frames.xyz.gz [--cpu-minutes 46] [--work FOLDER]
+    python benchmarks/yardstick.py dft_frames.xyz.gz [--cpu-minutes 46] [--start-model MODEL] [--work FOLDER]
 
 The frames are those of R-Chr/NaFePO4_potential (10.26434/chemrxiv-2025-9sf4n), about 100 atoms each, with energies,
 forces and stress by VASP; they are not part of naglass. The driver's own code imports and checks them, trains one model
 on one thread from isolated-atom energies, and evaluates it. The time is processor time of everything together; two
 short fits measure what an epoch costs, and the rest of the time decides the number of epochs. Nothing is chosen by the
-frames left out.
+frames left out. With a start model its architecture is kept, and it is fine-tuned to the level of the frames.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ OPTIONS = {
     "batch_size": 2, "energy_weight": 100.0, "forces_weight": 100.0, "stress_weight": 0.0, "dtype": "float32",
     "threads": 1, "spin_readout": False,
 }  # fmt: skip
+TUNED = {"learning_rate": 0.003}
 LIMITS = {"forces": ("meV/Å", 500.0), "energy": ("meV/atom", 50.0)}
 _TRIAL_FRAMES, _TRIAL_EPOCHS = 24, 6
 # predictions at the end are in double precision: about as long as a training step
@@ -48,25 +50,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Errors on compositions left out, after training for a given time.")
     parser.add_argument("frames", type=Path)
     parser.add_argument("--cpu-minutes", type=float, default=46.0)
+    parser.add_argument("--start-model", type=Path, help="fine-tune this one")
     parser.add_argument("--work", type=Path, help="new folder for the files of the fit; a temporary one without it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.work or Path(temporary) / "work").resolve()
         # a checkpoint of an earlier fit would be gone on with
         folder.mkdir(parents=True)
-        return _measure(options.frames.resolve(), folder, options.cpu_minutes)
+        start = options.start_model and options.start_model.resolve()
+        return _measure(options.frames.resolve(), folder, options.cpu_minutes, start)
 
 
-def _measure(source: Path, folder: Path, minutes: float) -> int:
+def _measure(source: Path, folder: Path, minutes: float, start: Path | None) -> int:
     dataset = _imported(source, folder)
     kept, out = _split(dataset.frames)
     names = sorted({frame.get_chemical_formula() for frame in out})
     print(
         f"{len(kept)} frames to train on; left out {len(out)} frames of {len(names)} compositions: {', '.join(names)}"
     )
-    epochs = _affordable(kept, len(out), dataset.e0_eV, folder, minutes)
-    print(f"{epochs} epochs: {json.dumps(OPTIONS)}", flush=True)
-    _fit(kept, dataset.e0_eV, folder / "fit", epochs)
+    options = OPTIONS | (TUNED if start else {})
+    job = TrainingJob(
+        Path(), None, dataset.e0_eV, options, 1, LEVEL, start_model=start,
+        tuning={"E0": "dataset", "head": None, "trust": False} if start else None,
+    )  # fmt: skip
+    epochs = _affordable(job, kept, len(out), folder, minutes)
+    print(f"{epochs} epochs: {json.dumps(options)}", flush=True)
+    _fit(job, kept, folder / "fit", epochs)
     found = _evaluated(folder / "fit" / MODEL, out)
     spent = _cpu_seconds() / 60
     within = True
@@ -102,27 +111,29 @@ def _split(frames):
     return parts
 
 
-def _affordable(kept, left_out: int, e0_eV, folder: Path, minutes: float) -> int:
+def _affordable(job: TrainingJob, kept, left_out: int, folder: Path, minutes: float) -> int:
     """Epochs for which the time suffices, by two short fits."""
     trial = kept[:: max(1, len(kept) // _TRIAL_FRAMES)]
     costs = []
     for epochs in (1, _TRIAL_EPOCHS):
         before = _cpu_seconds()
-        _fit(trial, e0_eV, folder / f"trial-{epochs}", epochs)
+        _fit(job, trial, folder / f"trial-{epochs}", epochs)
         costs.append(_cpu_seconds() - before)
     frame = (costs[1] - costs[0]) / (_TRIAL_EPOCHS - 1) / len(trial)
-    start = max(0.0, costs[0] - (1 + _EVALUATION) * frame * len(trial))
-    rest = 60 * minutes * _MARGIN - _cpu_seconds() - start - _EVALUATION * frame * (len(kept) + left_out)
+    # a start model is evaluated before, too
+    evaluations = _EVALUATION * (2 if job.start_model else 1)
+    start = max(0.0, costs[0] - (1 + evaluations) * frame * len(trial))
+    rest = 60 * minutes * _MARGIN - _cpu_seconds() - start - frame * (evaluations * len(kept) + _EVALUATION * left_out)
     print(f"{1000 * frame:.0f} ms per frame and epoch, {start:.0f} s to start and end a fit")
     if (epochs := int(rest / (frame * len(kept)))) < 1:
         raise SystemExit(f"{minutes:g} CPU minutes are too few for one epoch of {frame * len(kept):.0f} s")
     return epochs
 
 
-def _fit(frames, e0_eV, folder: Path, epochs: int) -> None:
+def _fit(job: TrainingJob, frames, folder: Path, epochs: int) -> None:
     folder.mkdir(exist_ok=True)
     write_frames(folder / "train.extxyz", frames)
-    job = TrainingJob(folder / "train.extxyz", None, e0_eV, OPTIONS | {"epochs": epochs}, 1, LEVEL)
+    job = replace(job, train=folder / "train.extxyz", options=job.options | {"epochs": epochs})
     train(job, folder, lambda argv, **more: run_child(argv, folder, **more), lambda *told: None)
 
 

@@ -27,6 +27,8 @@ from mace.tools.scripts_utils import get_params_options  # noqa: E402
 from mace.tools.train import take_step  # noqa: E402
 from torch_ema import ExponentialMovingAverage  # noqa: E402
 
+from .faster import faster  # noqa: E402
+
 _KEYS = data.KeySpecification(
     info_keys={"energy": "REF_energy", "stress": "REF_stress"}, arrays_keys={"forces": "REF_forces"}
 )
@@ -204,10 +206,11 @@ def predict(model: torch.nn.Module, items: Sequence[data.AtomicData], batch_size
     """Energies (F, eV), forces (ΣN×3, eV/Å) and stresses (F×3×3, eV/Å³) of the model for F graphs."""
     parts: dict[str, list[np.ndarray]] = {"energy": [], "forces": [], "stress": []}
     model.eval()
-    for batch in loader(items, batch_size):
-        output = model(batch.to_dict(), training=False, compute_force=True, compute_stress=True)
-        for key, values in parts.items():
-            values.append(output[key].detach().numpy())
+    with faster(model):
+        for batch in loader(items, batch_size):
+            output = model(batch.to_dict(), training=False, compute_force=True, compute_stress=True)
+            for key, values in parts.items():
+                values.append(output[key].detach().numpy())
     return {key: np.concatenate(values) for key, values in parts.items()}
 
 
@@ -222,7 +225,8 @@ def fit(
     epochs = state.options["epochs"]
     every = max(1, epochs // 20)
     while state.epoch < epochs:
-        record: dict[str, float] = {"loss": state.run_epoch()}
+        with faster(state.model):
+            record: dict[str, float] = {"loss": state.run_epoch()}
         record["epoch"] = state.epoch
         if state.epoch % every == 0 or state.epoch == epochs:
             with state.averaged():
