@@ -10,8 +10,9 @@ from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
-from naglass_drv.engines.mace.train import PROGRESS, TrainingJob, train
+from naglass_drv.engines.mace.train import BEFORE, PROGRESS, TrainingJob, train
 from naglass_drv.errors import InputError, TaskFailed
+from naglass_drv.files import write_json
 from naglass_drv.stages import train as stage
 from naglass_drv.stages.base import Done
 from support import taken
@@ -212,7 +213,12 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(data, foundation, in_
     first.mkdir()
     with pytest.raises(TaskFailed, match="signal 9"):
         train(own, first, killed_after(2, first), lambda *a: None)
+    before = json.loads((whole / "model.json").read_text())["fine_tuning"]["errors_before"]
+    assert json.loads((first / BEFORE).read_text()) == before
+    write_json(first / BEFORE, before | {"of": "the first attempt"})
     in_process(own, second, previous=first)
+    told = json.loads((second / "model.json").read_text())["fine_tuning"]["errors_before"]
+    assert told["of"] == "the first attempt" and not (second / BEFORE).exists(), "they were computed twice"
     assert (second / PROGRESS).read_text().count("\n") <= 2, "epochs were done twice"
     for name in ("model.portable", "model-heads.portable"):
         assert_same(second / name, whole / name)

@@ -18,6 +18,7 @@ from ...errors import InputError, TaskFailed
 from ...files import write_bytes, write_json
 
 CHECKPOINT, HEADS_CHECKPOINT = "checkpoint.pt", "checkpoint-heads.pt"
+BEFORE = "errors-before.json"
 CONFIG = "train.json"
 FAILURE = "failure.json"
 LOG = "train.log"
@@ -88,7 +89,7 @@ def train(
     log.
     """
     # first of all, so that a kill from here on finds the older state in this folder
-    for checkpoint in (HEADS_CHECKPOINT, CHECKPOINT):
+    for checkpoint in (BEFORE, HEADS_CHECKPOINT, CHECKPOINT):
         if previous is not None and (previous / checkpoint).exists():
             write_bytes(folder / checkpoint, (previous / checkpoint).read_bytes())
     _write_config(job, folder)
@@ -106,7 +107,7 @@ def train(
     if status != 0 or not (folder / SUMMARY).exists():
         end = f"signal {-status}" if status < 0 else f"exit status {status}"
         raise TaskFailed("CHILD_DIED", f"training ended with {end}", log=folder / LOG, command=argv)
-    for checkpoint in (CHECKPOINT, HEADS_CHECKPOINT):
+    for checkpoint in (CHECKPOINT, HEADS_CHECKPOINT, BEFORE):
         (folder / checkpoint).unlink(missing_ok=True)
     return json.loads((folder / SUMMARY).read_text())
 

@@ -42,7 +42,7 @@ def _train(job: Mapping[str, Any]) -> None:
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
     start = _start(job, e0, frames)
     model, exact = start.model, start.exact_energies(e0)
-    before = _errors(start, frames, options["batch_size"]) if start.facts else {}
+    before = _errors_before(start, frames, options["batch_size"]) if start.facts else {}
     model.to(torch_dtype(options["dtype"]))
     state = fit.Fit(model, options, _training_graphs(start, frames["train"], job), job["seed"])
     test_graphs = tuning.graphs(model, frames["test"], start.head)
@@ -107,6 +107,14 @@ def _training_graphs(start: tuning.Start, frames: Sequence[Any], job: Mapping[st
     for frame in weighted:
         frame.info["config_weight"] = job["tuning"]["replay"]["weight"]
     return found + tuning.graphs(start.model, weighted, replay.HEAD)
+
+
+def _errors_before(start: tuning.Start, frames: Mapping[str, Sequence[Any]], batch_size: int) -> dict[str, Any]:
+    """Errors of the start model; those of a stopped attempt, which take as long as half an epoch, are kept."""
+    kept = Path(train.BEFORE)
+    if not kept.exists():
+        write_json(kept, _errors(start, frames, batch_size))
+    return json.loads(kept.read_text())
 
 
 def _errors(start: tuning.Start, frames: Mapping[str, Sequence[Any]], batch_size: int) -> dict[str, Any]:
