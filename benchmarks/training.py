@@ -1,6 +1,6 @@
 """Training steps beside mace-torch's own order of evaluation: CPU time per frame, in turns in one process, one thread.
 
-    PYTHONPATH=python OMP_NUM_THREADS=1 python benchmarks/training.py [--repeats 3]
+    PYTHONPATH=python python benchmarks/training.py [--repeats 3]
 
 A step is mace-torch's, with energies, forces, stresses and the optimizer, in single precision, batches of two, on the
 melts of examples/reference-set; an evaluation is one of energies, forces and stresses in double precision. Both use the
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    fit.torch.set_num_threads(1)
     frames = read_labeled(SOURCE)[:_FRAMES]
     print(f"{datetime.date.today()}, load {os.getloadavg()[0]:.1f}.\n")
     print("| model | program | step, CPU ms per frame | to mace-torch | evaluation, CPU ms per frame | to mace-torch |")
