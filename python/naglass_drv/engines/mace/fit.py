@@ -224,13 +224,13 @@ def fit(
     """
     epochs = state.options["epochs"]
     every = max(1, epochs // 20)
-    while state.epoch < epochs:
-        with faster(state.model):
+    with faster(state.model):
+        while state.epoch < epochs:
             record: dict[str, float] = {"loss": state.run_epoch()}
-        record["epoch"] = state.epoch
-        if state.epoch % every == 0 or state.epoch == epochs:
-            with state.averaged():
-                record |= measure()
-        state.history.append(record)
-        state.save(checkpoint)
-        report(record)
+            record["epoch"] = state.epoch
+            if state.epoch % every == 0 or state.epoch == epochs:
+                with state.averaged():
+                    record |= measure()
+            state.history.append(record)
+            state.save(checkpoint)
+            report(record)
