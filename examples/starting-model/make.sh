@@ -8,7 +8,9 @@ label() {
   if [ ! -e "$1" ]; then
     output=$1
     shift
-    python -m naglass_drv relabel "$@" --potential sevennet:7net-l3i5+d3 --output "$output" --workers 2
+    # all files with the isolated atoms of the first fit
+    python -m naglass_drv relabel "$@" --potential sevennet:7net-l3i5+d3 --output "$output" --workers 2 \
+      --e0 run/explore/products/round-3/dataset/dataset.json
   fi
 }
 
@@ -27,5 +29,9 @@ cp run/small/products/model/model.portable ../quickstart/start/model.mace
 mpirun -n 2 python -m naglass_drv run vanadium.yaml --folder run/vanadium
 label run/vanadium.extxyz run/vanadium/products/*/md/candidates.extxyz
 python widen.py ../quickstart/start/model.mace run/widened.mace
+python -m naglass_drv run vectors.yaml --folder run/vectors
+mpirun -n 2 python -m naglass_drv run crowd.yaml --folder run/crowd
+python squeeze.py run/more.extxyz run/crowded.extxyz --count 200 --joined 2
+label run/crowd.extxyz run/crowd/products/*/md/candidates.extxyz run/crowded.extxyz
 python -m naglass_drv run standard.yaml --folder run/standard
 cp run/standard/products/model/model.portable standard.mace

@@ -85,18 +85,19 @@ def test_the_frames_of_the_starting_model_take_four_rounds():
 
 
 def test_the_starting_model_never_saw_what_it_is_judged_by():
-    seen, more, vanadium, unseen = (
+    seen, more, vanadium, walls, crowd, unseen = (
         {
             chemistry.formula(chemistry.species(each["composition"]))
             for each in YAML(typ="safe").load((EXAMPLES / "starting-model" / name).read_text())["systems"]
         }
-        for name in ("explore.yaml", "more.yaml", "vanadium.yaml", "held-out.yaml")
+        for name in ("explore.yaml", "more.yaml", "vanadium.yaml", "walls.yaml", "crowd.yaml", "held-out.yaml")
     )
     assert [len(more), len(vanadium), len(unseen)] == [25, 24, 7]
     assert not (seen | more | vanadium) & unseen and not (seen | more) & vanadium
+    assert (walls, crowd) == (more, vanadium)
 
 
-@pytest.mark.parametrize("name, labeled", [("fit", 1), ("small", 2), ("standard", 3)])
+@pytest.mark.parametrize("name, labeled", [("fit", 1), ("small", 2), ("vectors", 3), ("standard", 4)])
 def test_a_starting_model_is_fitted_to_the_frames_that_are_made_for_it(name, labeled):
     """Its input names products of those runs, so that it can be loaded only where there are some."""
     text = (EXAMPLES / "starting-model" / f"{name}.yaml").read_text()

@@ -1,5 +1,7 @@
 """Frames labeled by a potential are a dataset of a level of its own."""
 
+import json
+
 import numpy as np
 import pytest
 from ase.calculators.lj import LennardJones
@@ -68,6 +70,50 @@ def test_compositions_that_do_not_determine_the_atoms_are_told(tmp_path, monkeyp
     write_frames(tmp_path / "plain.extxyz", frames()[:2])
     assert main(RELABEL) == 0
     assert "the compositions do not determine each of them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_isolated_atoms_of_an_earlier_file_are_taken(taught, tmp_path, capsys, as_table):
+    """Two files then have the same ones, so that a dataset can have both, and a model of the first be refined."""
+    e0 = tmp_path / "taught.extxyz"
+    atoms = {frame.get_chemical_formula(): frame.info["REF_energy"] for frame in taught[6:]}
+    if as_table:
+        e0 = tmp_path / "dataset.json"
+        e0.write_text(
+            json.dumps({"level": taught[0].info["level"], "E0_eV": atoms, "E0": {"from": "least_squares", "frames": 6}})
+        )
+    write_frames(tmp_path / "more.extxyz", frames()[2:4])
+    assert main(["relabel", "more.extxyz", *RELABEL[2:-1], "more-taught.extxyz", "--e0", str(e0)]) == 0
+    assert f"isolated-atom energies of {e0}" in capsys.readouterr().out
+    more = read_labeled(tmp_path / "more-taught.extxyz")
+    assert {frame.get_chemical_formula(): frame.info["REF_energy"] for frame in more[2:]} == {
+        element: atoms[element] for element in ("Na", "O", "P")
+    }
+    assert all(frame.info["source"].startswith("least squares over 6 frames") for frame in more[2:])
+    made = assemble(LEVEL, {"taught": taught, "more": more}, {})
+    assert made.e0_eV == pytest.approx(atoms, abs=1e-12) and made.copies == 2
+
+
+def test_isolated_atoms_of_another_kind_are_refused(taught, tmp_path, capsys, monkeypatch):
+    """What is missing before the first evaluation; the level as soon as the potential is open."""
+    write_frames(tmp_path / "more.extxyz", frames()[:2])
+    again = ["relabel", "more.extxyz", *RELABEL[2:-1], "more-taught.extxyz", "--e0"]
+    write_frames(tmp_path / "no.extxyz", taught[:6])
+    write_frames(tmp_path / "few.extxyz", taught[:8])
+    monkeypatch.setattr("naglass_drv.engines.mlip.client.Worker.evaluate", None)
+    (tmp_path / "other.json").write_text(
+        json.dumps({"level": "lj-h1", "E0_eV": dict.fromkeys(("Na", "V", "P", "O"), -1.0)})
+    )
+    missing = sorted({"Na", "V", "P", "O"} - {frame.get_chemical_formula() for frame in taught[6:8]})
+    for file, message in (
+        ("no.extxyz", "no.extxyz: has no isolated atoms"),
+        ("few.extxyz", f"--e0 few.extxyz: has no isolated-atom energy of {', '.join(missing)}"),
+        ("other.json", "--e0 other.json: is of level lj-h1, not of ase-"),
+        ("absent.json", "absent.json: cannot be read"),
+    ):
+        assert main([*again, file]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "more-taught.extxyz").exists()
 
 
 def test_a_failure_names_the_frame_and_writes_nothing(tmp_path, monkeypatch, capsys):

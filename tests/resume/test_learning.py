@@ -1,4 +1,4 @@
-"""A short loop of learning on real LAMMPS, CP2K and MACE: the shipped example with less of everything, killed once."""
+"""A short loop of learning on real LAMMPS, CP2K and MACE, killed once."""
 
 import hashlib
 import itertools
@@ -6,39 +6,43 @@ import json
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from naglass_drv.dataset.frames import read_labeled
 from support.jobs import killed_at, naglass
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k, pytest.mark.long]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "starting-model" / "input.yaml"
 ROUNDS = ("", "round-1/", "round-2/", "round-3/")
-
-
-def shortened() -> dict:
-    """Two glasses a round, one epoch, trajectories of some 50 fs; the rounds are those of the example."""
-    content = YAML(typ="safe").load(EXAMPLE)
-    content["glass"] |= {"replicas": 2, "melt_ps": 1, "quench_rate_K_per_ps": 2000, "hold_ps": 0.2}
-    content["reference"][0] |= {"frames_per_structure": 1, "melt_frames_per_structure": 1}
-    content["dataset"]["test_fraction"] = 0.3
-    content["train"] |= {"epochs": 2, "channels": 4}
-    content["md"] |= {"time_ps": 0.05, "candidates": 1}
-    for entry in content["learn"]["rounds"]:
-        for section, short in (("glass", {"replicas": 2}), ("train", {"epochs": 1}), ("md", {"time_ps": 0.06})):
-            if section in entry:
-                entry[section] |= short
-        for item in entry.get("reference", []):
-            item["frames_per_structure"] = 1
-    return content | {"analysis": {}, "report": {}}
+INPUT = """
+name: loop
+seed: 100
+system: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.75}
+glass: {replicas: 2, melt_ps: 1, quench_rate_K_per_ps: 2000, hold_ps: 0.2}
+reference:
+  - {name: glass, level: gfn1-xtb, frames_per_structure: 1, melt_frames_per_structure: 1, rattle_A: 0.07}
+dataset: {level: gfn1-xtb, test_fraction: 0.3}
+train: {epochs: 2, channels: 4, dtype: float32}
+md: {temperatures_K: [600], time_ps: 0.05, candidates: 1}
+learn:
+  rounds:
+    - reference:
+        - {name: trajectories, level: gfn1-xtb, structures: candidates, frames_per_structure: 1, rattle_A: 0.1}
+        - {name: glass, level: gfn1-xtb, frames_per_structure: 1, melt_frames_per_structure: 1}
+      train: {epochs: 1, learning_rate: 0.005}
+      md: {temperatures_K: [600, 1200], time_ps: 0.06}
+    - reference:
+        - {name: trajectories, level: gfn1-xtb, structures: candidates}
+        - {name: glass, level: gfn1-xtb, melt_frames_per_structure: 1}
+    - train: {learning_rate: 0.004}
+analysis: {}
+report: {}
+"""
 
 
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("loop").resolve()
-    with open(folder / "input.yaml", "w") as stream:
-        YAML().dump(shortened(), stream)
+    (folder / "input.yaml").write_text(INPUT)
     killed_at(folder, "tasks/round-1/reference/trajectories-*/attempt-*", patience_s=2000)
     done = naglass("run", "input.yaml", cwd=folder, ranks=2, patience_s=4000)
     assert done.returncode == 0, done.stdout + done.stderr

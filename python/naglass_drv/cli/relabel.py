@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,12 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser.add_argument("frames", nargs="+", type=Path, help="extended XYZ; labels of other levels are left out")
     parser.add_argument("--potential", required=True, metavar="FAMILY:MODEL", help="such as sevennet:7net-l3i5")
     parser.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, with isolated atoms")
+    parser.add_argument(
+        "--e0",
+        type=Path,
+        metavar="FILE",
+        help="isolated-atom energies of labeled frames or of a table (dataset.json); by default they are fitted",
+    )
     add_number(parser, "--workers", kind=int, least=1, default=1, help="processes side by side (default: %(default)s)")
     parser.add_argument("--trust", action="store_true", help="open a pickled .model, which can run arbitrary code")
 
@@ -41,26 +47,42 @@ def _relabel(options: argparse.Namespace) -> int:
     from ..engines.mlip.potential import Potential
 
     rejected = options.output.with_name(f"{stem_of(options.output)}-rejected.json")
-    check_target(options.output, "--output", beside=[rejected], inputs=options.frames)
+    given = [options.e0] if options.e0 else []
+    check_target(options.output, "--output", beside=[rejected], inputs=[*options.frames, *given])
     potential = Potential.of(options.potential)
     named = _structures(options.frames)
     _check_covered(potential, named, options.trust)
-    facts, results = _evaluate(potential, named, options)
-    level = potential.level_of(facts)
+    atoms = _given_atoms(options.e0, named.values()) if options.e0 else []
+    level, results = _evaluate(potential, named, options, atoms)
     labeled, refused = _admitted(named, results, level, potential.text)
     write_json(rejected, refused)
     for line in admission(len(labeled), refused, rejected):
         print(line)
     if not labeled:
         return TaskFailed.exit_code
-    atoms, determined = fitted_atoms(labeled, ATOM_MULTIPLICITY)
+    origin, determined = f"of {options.e0}", True
+    if not atoms:
+        origin = "by least squares over these frames"
+        atoms, determined = fitted_atoms(labeled, ATOM_MULTIPLICITY)
     write_frames(options.output, labeled + atoms)
     shifts = ", ".join(f"{atom.get_chemical_formula()} {atom.info['REF_energy']:.3f}" for atom in atoms)
     print(f"{counted(len(labeled), 'frame')} of level {level}")
-    print(f"isolated-atom energies by least squares over these frames (eV): {shifts}")
+    print(f"isolated-atom energies {origin} (eV): {shifts}")
     if not determined:
         print("the compositions do not determine each of them: they hold for mixtures of these compositions")
     return 0
+
+
+def _given_atoms(path: Path, frames: Iterable["Atoms"]) -> list["Atoms"]:
+    """The isolated atoms of a file, of the elements of `frames`; InputError where one is missing."""
+    from ..dataset.taught import given_atoms
+    from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
+
+    elements = {symbol for frame in frames for symbol in frame.symbols}
+    atoms = [atom for atom in given_atoms(path, ATOM_MULTIPLICITY) if atom.symbols[0] in elements]
+    if missing := elements - {atom.symbols[0] for atom in atoms}:
+        raise InputError(f"--e0 {path}: has no isolated-atom energy of {', '.join(sorted(missing))}")
+    return atoms
 
 
 def _admitted(
@@ -121,9 +143,9 @@ def _check_covered(potential: "Potential", named: Mapping[str, "Atoms"], trust: 
 
 
 def _evaluate(
-    potential: "Potential", named: Mapping[str, "Atoms"], options: argparse.Namespace
-) -> tuple[dict[str, Any], list[Any]]:
-    """Facts of the potential and the results for all frames, by so many workers."""
+    potential: "Potential", named: Mapping[str, "Atoms"], options: argparse.Namespace, atoms: Sequence["Atoms"]
+) -> tuple[str, list[Any]]:
+    """The level of the potential and the results for all frames, by so many workers; given `atoms` must be of it."""
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
@@ -134,6 +156,10 @@ def _evaluate(
     with ExitStack() as stack:
         root = Path(stack.enter_context(TemporaryDirectory()))
         workers = [stack.enter_context(potential.open(root / str(k), trust=options.trust)) for k in range(count)]
+        level = potential.level_of(workers[0].facts)
+        for atom in atoms:
+            if atom.info["level"] != level:
+                raise InputError(f"--e0 {options.e0}: is of level {atom.info['level']}, not of {level}")
 
         def share(k: int) -> None:
             nonlocal told
@@ -148,4 +174,4 @@ def _evaluate(
 
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(share, range(count)))
-        return dict(workers[0].facts), results
+        return level, results

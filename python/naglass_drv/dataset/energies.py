@@ -18,10 +18,14 @@ _MAX_BYTES = 64 << 20  # the summary of a large dataset lists its groups
 
 @dataclass(frozen=True)
 class Table:
-    """Isolated-atom energies (eV) by element at `level`, its name with the hash of its settings."""
+    """Isolated-atom energies (eV) by element at `level`, its name with the hash of its settings.
+
+    `origin` is what the summary of a dataset says of where they come from; empty elsewhere.
+    """
 
     level: str
     e0_eV: Mapping[str, float]
+    origin: Mapping[str, Any]
 
 
 def is_table(path: Path) -> bool:
@@ -38,7 +42,8 @@ def read_table(path: Path) -> Table:
     for element, energy in energies.items():
         if isinstance(energy, bool) or not isinstance(energy, int | float) or not math.isfinite(energy):
             raise InputError(f"{path}: E0_eV of {element} must be a finite number, not {energy!r}")
-    return Table(level, energies)
+    origin = content.get("E0")
+    return Table(level, energies, origin if isinstance(origin, dict) else {})
 
 
 def _content(path: Path) -> dict[str, Any]:

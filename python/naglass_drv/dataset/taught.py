@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..wording import counted
-from .frames import check_labeled
+from .frames import check_labeled, read_labeled
 from .gate import Refused, dispersion_fault
 
 if TYPE_CHECKING:
@@ -101,18 +103,43 @@ def taught(frame: "Atoms", result: Any, level: str, teacher: str, source: str) -
 
 def fitted_atoms(frames: Sequence["Atoms"], multiplicity: Mapping[str, int]) -> tuple[list["Atoms"], bool]:
     """Isolated-atom frames with the energies of `least_squares` over `frames`, and whether these determine them."""
+    found = least_squares(frames)
+    source = f"{_FITTED} over {len(frames)} frames"
+    return _isolated(found.e0_eV, frames[0].info["level"], source, multiplicity), found.determined
+
+
+def given_atoms(path: Path, multiplicity: Mapping[str, int]) -> list["Atoms"]:
+    """Isolated-atom frames of a file of labeled frames, or with the energies of a table (see `energies`).
+
+    Raises InputError for a file without any.
+    """
+    from .assemble import is_isolated_atom
+    from .energies import is_table, read_table
+
+    if not is_table(path):
+        found = [frame for frame in read_labeled(path) if is_isolated_atom(frame)]
+        if not found:
+            raise InputError(f"{path}: has no isolated atoms (frames of one atom with config_type=IsolatedAtom)")
+        return found
+    table = read_table(path)
+    if not table.e0_eV:
+        raise InputError(f"{path}: E0_eV is empty")
+    origin = table.origin if table.origin.get("from") == LEAST_SQUARES else {}
+    source = f"{_FITTED} over {origin.get('frames', 'other')} frames, by {path.name}" if origin else path.name
+    return _isolated(table.e0_eV, table.level, source, multiplicity)
+
+
+def _isolated(e0_eV: Mapping[str, float], level: str, source: str, multiplicity: Mapping[str, int]) -> list["Atoms"]:
     from ase import Atoms
 
-    found = least_squares(frames)
     out = []
-    for element, energy in found.e0_eV.items():
+    for element, energy in e0_eV.items():
         atom = Atoms(element, positions=[[0.0, 0.0, 0.0]])
         atom.info = {
             "config_type": "IsolatedAtom", "charge": 0, "multiplicity": multiplicity.get(element, 1),
-            "level": frames[0].info["level"], "group": f"{element}-atom", "REF_energy": energy,
-            "source": f"{_FITTED} over {len(frames)} frames",
+            "level": level, "group": f"{element}-atom", "REF_energy": energy, "source": source,
         }  # fmt: skip
         atom.set_array("REF_forces", np.zeros((1, 3)))
         check_labeled(atom, element)
         out.append(atom)
-    return out, found.determined
+    return out
