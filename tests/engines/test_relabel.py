@@ -9,6 +9,7 @@ from ase.calculators.lj import LennardJones
 from naglass_drv.cli.main import main
 from naglass_drv.dataset.assemble import assemble
 from naglass_drv.dataset.frames import read_labeled, write_frames
+from naglass_drv.errors import InputError
 from support.mace_models import packing
 
 pytestmark = pytest.mark.mpi
@@ -83,7 +84,11 @@ def test_isolated_atoms_of_an_earlier_file_are_taken(taught, tmp_path, capsys, a
             json.dumps({"level": taught[0].info["level"], "E0_eV": atoms, "E0": {"from": "least_squares", "frames": 6}})
         )
     write_frames(tmp_path / "more.extxyz", frames()[2:4])
-    assert main(["relabel", "more.extxyz", *RELABEL[2:-1], "more-taught.extxyz", "--e0", str(e0)]) == 0
+    again = ["relabel", "more.extxyz", *RELABEL[2:-1], "more-taught.extxyz"]
+    assert main(again) == 0
+    with pytest.raises(InputError, match="'relabel --e0 FILE' labels with the isolated atoms of another file"):
+        assemble(LEVEL, {"taught": taught, "more": read_labeled(tmp_path / "more-taught.extxyz")}, {})
+    assert main([*again, "--e0", str(e0)]) == 0
     assert f"isolated-atom energies of {e0}" in capsys.readouterr().out
     more = read_labeled(tmp_path / "more-taught.extxyz")
     assert {frame.get_chemical_formula(): frame.info["REF_energy"] for frame in more[2:]} == {

@@ -71,8 +71,7 @@ def _add_export(add: Add) -> None:
 
 
 def _select(options: argparse.Namespace) -> int:
-    from ..dataset.assemble import is_isolated_atom
-    from ..dataset.frames import write_frames
+    from ..dataset.frames import is_isolated_atom, write_frames
     from ..dataset.selection import farthest_points
     from ..dataset.shards import files_read
     from ..files import check_target, stem_of, write_json
@@ -170,8 +169,9 @@ def _parts(options: argparse.Namespace):
 
 def _audit(options: argparse.Namespace) -> int:
     from ..config.schema import Audit
-    from ..dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
+    from ..dataset.assemble import isolated_atom_energies, one_level
     from ..dataset.audit import Limits, audit, table_of
+    from ..dataset.frames import is_isolated_atom
     from ..dataset.shards import files_read
     from ..files import check_target, write_bytes, write_json
     from ..report.audit import audit_page

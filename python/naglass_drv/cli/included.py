@@ -60,9 +60,9 @@ class Contents:
         self, where: "Where", shown: Path, file: Path, level: str, ceiling: float, *, stress: bool = False
     ) -> None:
         """Add a file. Raises InputError if it is not at `level`, or lacks the `stress`; large files are not read."""
-        from ..dataset.assemble import below, is_isolated_atom, one_level
+        from ..dataset.assemble import below, one_level
         from ..dataset.energies import is_table, read_table
-        from ..dataset.frames import read_labeled
+        from ..dataset.frames import is_isolated_atom, read_labeled
 
         if is_table(file):
             self.tables[shown] = table = read_table(file)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .frames import digest, shortest_distance_A
+from .frames import digest, is_isolated_atom, shortest_distance_A
 from .split import Split
+from .taught import is_fitted
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -128,11 +129,6 @@ def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) ->
     return full
 
 
-def is_isolated_atom(frame: "Atoms") -> bool:
-    """Whether the frame gives an element's E0 (mace-torch's convention) and is not trained on."""
-    return len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom"
-
-
 # what a frame says of each element, in words
 _OF_ELEMENTS = {
     "kinds": "basis set, pseudopotential or U",
@@ -211,7 +207,7 @@ def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
 
 
 def isolated_atom_energies(
-    atoms: Iterable[tuple[str, "Atoms"]], tables: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    atoms: Sequence[tuple[str, "Atoms"]], tables: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 ) -> dict[str, float]:
     """Energies (eV) by element of isolated `atoms` (with the name of each) and of `tables` (by their source).
 
@@ -223,7 +219,8 @@ def isolated_atom_energies(
     for source, element, energy in found:
         known, origin = merged.setdefault(element, (energy, source))
         if abs(known - energy) > _E0_TOLERANCE_eV:
-            raise InputError(
-                f"{source}: isolated-atom energy of {element} is {energy:.6f} eV, but {known:.6f} eV in {origin}"
-            )
+            fitted = any(is_fitted(frame) for _, frame in atoms)
+            advice = "; 'relabel --e0 FILE' labels with the isolated atoms of another file" if fitted else ""
+            values = f"{energy:.6f} eV, but {known:.6f} eV in {origin}"
+            raise InputError(f"{source}: isolated-atom energy of {element} is {values}{advice}")
     return {element: energy for element, (energy, _) in merged.items()}

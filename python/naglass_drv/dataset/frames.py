@@ -208,6 +208,11 @@ def check_multiplicity(frame: "Atoms", charge: int, multiplicity: int, where: st
         raise InputError(f"{where}: {error}") from None
 
 
+def is_isolated_atom(frame: "Atoms") -> bool:
+    """Whether the frame gives an element's E0 (mace-torch's convention) and is not trained on."""
+    return len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom"
+
+
 def digest(frame: "Atoms") -> str:
     """Short hash of elements, positions and cell (to 1e-6 Å), periodicity, states, charge and multiplicity."""
     spin = f"{frame.info.get('charge', 0)} {frame.info.get('multiplicity', 0)}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..wording import counted
-from .frames import check_labeled, read_labeled
+from .frames import check_labeled, is_isolated_atom, read_labeled
 from .gate import Refused, dispersion_fault
 
 if TYPE_CHECKING:
@@ -113,7 +113,6 @@ def given_atoms(path: Path, multiplicity: Mapping[str, int]) -> list["Atoms"]:
 
     Raises InputError for a file without any.
     """
-    from .assemble import is_isolated_atom
     from .energies import is_table, read_table
 
     if not is_table(path):

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chemistry.level import short_hash
-from ..dataset.assemble import is_isolated_atom
 from ..dataset.audit.moments import LABELS
 from ..dataset.candidates import high_spin, prepared
-from ..dataset.frames import check_labeled, each_frame, keep_states
+from ..dataset.frames import check_labeled, each_frame, is_isolated_atom, keep_states
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
 from ..dataset.labels import LIKE_A_LABEL, Entries, labels_of, numbers, scf_converged, whole
 from ..errors import InputError

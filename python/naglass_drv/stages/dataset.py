@@ -157,7 +157,7 @@ def _with_e0(
 
 def _origin(task: Task, frames: Mapping[str, list["Atoms"]], level: str) -> dict[str, Any]:
     """Where E0 come from that are given: isolated atoms, or a fit to other frames."""
-    from ..dataset.assemble import is_isolated_atom
+    from ..dataset.frames import is_isolated_atom
     from ..dataset.taught import GIVEN, LEAST_SQUARES, is_fitted
 
     for path in _with(task, "table"):

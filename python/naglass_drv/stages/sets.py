@@ -63,9 +63,8 @@ def gives_e0(input: "Input", section: Reference) -> bool:
 
 def included_e0(input: "Input", source: Path) -> set[tuple[str, str]]:
     """Full level and element of each isolated-atom energy in the files that the dataset includes."""
-    from ..dataset.assemble import is_isolated_atom
     from ..dataset.energies import is_table, read_table
-    from ..dataset.frames import read_labeled
+    from ..dataset.frames import is_isolated_atom, read_labeled
 
     found: set[tuple[str, str]] = set()
     for path in (source / each for each in input.dataset.include) if input.dataset is not None else ():
