@@ -22,6 +22,9 @@ python -m naglass_drv run fit.yaml --folder run/fit
 mpirun -n 2 python -m naglass_drv run walls.yaml --folder run/walls
 python squeeze.py run/more.extxyz run/squeezed.extxyz
 label run/walls.extxyz run/walls/products/*/md/candidates.extxyz run/squeezed.extxyz
+mpirun -n 2 python -m naglass_drv run crowd.yaml --folder run/crowd
+python squeeze.py run/more.extxyz run/crowded.extxyz --count 200 --joined 2
+label run/crowd.extxyz run/crowd/products/*/md/candidates.extxyz run/crowded.extxyz
 python -m naglass_drv run small.yaml --folder run/small
 cp run/small/products/model/model.portable ../quickstart/start/model.mace
 
@@ -29,9 +32,5 @@ cp run/small/products/model/model.portable ../quickstart/start/model.mace
 mpirun -n 2 python -m naglass_drv run vanadium.yaml --folder run/vanadium
 label run/vanadium.extxyz run/vanadium/products/*/md/candidates.extxyz
 python widen.py ../quickstart/start/model.mace run/widened.mace
-python -m naglass_drv run vectors.yaml --folder run/vectors
-mpirun -n 2 python -m naglass_drv run crowd.yaml --folder run/crowd
-python squeeze.py run/more.extxyz run/crowded.extxyz --count 200 --joined 2
-label run/crowd.extxyz run/crowd/products/*/md/candidates.extxyz run/crowded.extxyz
 python -m naglass_drv run standard.yaml --folder run/standard
 cp run/standard/products/model/model.portable standard.mace

@@ -97,7 +97,7 @@ def test_the_starting_model_never_saw_what_it_is_judged_by():
     assert (walls, crowd) == (more, vanadium)
 
 
-@pytest.mark.parametrize("name, labeled", [("fit", 1), ("small", 2), ("vectors", 3), ("standard", 4)])
+@pytest.mark.parametrize("name, labeled", [("fit", 1), ("small", 3), ("standard", 4)])
 def test_a_starting_model_is_fitted_to_the_frames_that_are_made_for_it(name, labeled):
     """Its input names products of those runs, so that it can be loaded only where there are some."""
     text = (EXAMPLES / "starting-model" / f"{name}.yaml").read_text()
