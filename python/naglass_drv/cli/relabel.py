@@ -60,8 +60,9 @@ def _relabel(options: argparse.Namespace) -> int:
         print(line)
     if not labeled:
         return TaskFailed.exit_code
-    origin, determined = f"of {options.e0}", True
-    if not atoms:
+    if atoms:
+        origin, determined = f"of {options.e0}", True
+    else:
         origin = "by least squares over these frames"
         atoms, determined = fitted_atoms(labeled, ATOM_MULTIPLICITY)
     write_frames(options.output, labeled + atoms)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..wording import counted
+from .energies import is_table, read_table
 from .frames import check_labeled, is_isolated_atom, read_labeled
 from .gate import Refused, dispersion_fault
 
@@ -113,8 +114,6 @@ def given_atoms(path: Path, multiplicity: Mapping[str, int]) -> list["Atoms"]:
 
     Raises InputError for a file without any.
     """
-    from .energies import is_table, read_table
-
     if not is_table(path):
         found = [frame for frame in read_labeled(path) if is_isolated_atom(frame)]
         if not found:
@@ -123,8 +122,9 @@ def given_atoms(path: Path, multiplicity: Mapping[str, int]) -> list["Atoms"]:
     table = read_table(path)
     if not table.e0_eV:
         raise InputError(f"{path}: E0_eV is empty")
-    origin = table.origin if table.origin.get("from") == LEAST_SQUARES else {}
-    source = f"{_FITTED} over {origin.get('frames', 'other')} frames, by {path.name}" if origin else path.name
+    source = path.name
+    if table.origin.get("from") == LEAST_SQUARES:
+        source = f"{_FITTED} over {table.origin.get('frames', 'other')} frames, by {path.name}"
     return _isolated(table.e0_eV, table.level, source, multiplicity)
 
 

@@ -157,13 +157,14 @@ def _with_e0(
 
 def _origin(task: Task, frames: Mapping[str, list["Atoms"]], level: str) -> dict[str, Any]:
     """Where E0 come from that are given: isolated atoms, or a fit to other frames."""
+    from ..dataset.energies import read_table
     from ..dataset.frames import is_isolated_atom
     from ..dataset.taught import GIVEN, LEAST_SQUARES, is_fitted
 
     for path in _with(task, "table"):
-        table = json.loads(path.read_text(encoding="utf-8"))
-        if table["level"] == level and table.get("E0", {}).get("from") == LEAST_SQUARES:
-            return table["E0"] | {"kept": True}
+        table = read_table(path)
+        if table.level == level and table.origin.get("from") == LEAST_SQUARES:
+            return dict(table.origin) | {"kept": True}
     atoms = [frame for each in frames.values() for frame in each if is_isolated_atom(frame)]
     fitted = sorted({str(atom.info["source"]) for atom in atoms if is_fitted(atom)})
     return {"from": LEAST_SQUARES, "source": ", ".join(fitted)} if fitted else {"from": GIVEN}
