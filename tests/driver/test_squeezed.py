@@ -1,22 +1,19 @@
 """Frames of the starting models in which O atoms are pushed together: which atoms move, and how far."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from support.mace_models import packing
+from support.tools import script
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "starting-model" / "squeeze.py"
 
 
 @pytest.fixture(scope="module")
 def squeeze():
-    spec = importlib.util.spec_from_file_location("squeeze", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(SCRIPT)
 
 
 @pytest.fixture

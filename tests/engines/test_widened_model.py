@@ -1,6 +1,5 @@
 """The start of the larger model: vectors beside the scalars of the small one, and its energies."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,14 @@ import torch
 from naglass_drv.engines.mace.fit import graphs, loader
 from naglass_drv.engines.mace.modelfile import default_dtype, describe, load_portable
 from support.mace_models import packing
+from support.tools import script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
 def models():
-    spec = importlib.util.spec_from_file_location("widen", EXAMPLES / "starting-model" / "widen.py")
-    widen = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(widen)
+    widen = script(EXAMPLES / "starting-model" / "widen.py")
     small = load_portable(EXAMPLES / "quickstart" / "start" / "model.mace", "float64")
     return small, widen.widened(small), widen
 

@@ -105,12 +105,12 @@ def _admitted(
 def _structures(paths: Sequence[Path]) -> dict[str, "Atoms"]:
     """What is labeled by its place, without labels of other levels."""
     from ..dataset.candidates import prepared
-    from ..dataset.frames import check_temperature, read_frames
+    from ..dataset.frames import check_temperature, is_isolated_atom, read_frames
 
     found: dict[str, Atoms] = {}
     for path in paths:
         for number, frame in enumerate(read_frames(path)):
-            if frame.info.get("config_type") != "IsolatedAtom":
+            if not is_isolated_atom(frame):
                 where = f"{path}: frame {number}"
                 check_temperature(frame, where)
                 # without a multiplicity, high spin is taken

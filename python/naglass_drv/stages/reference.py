@@ -61,6 +61,7 @@ def _plan_set(
     included files.
     """
     from ..dataset.candidates import to_json
+    from ..dataset.frames import is_isolated_atom
     from ..engines.cp2k.theory import levels
     from ..engines.cp2k.write import inputs
 
@@ -81,7 +82,7 @@ def _plan_set(
     tasks = []
     for label, frame in jobs.items():
         task = f"{section.name}-{label}"
-        alone = "config_type" in frame.info
+        alone = is_isolated_atom(frame)
         still = alone or label in partners
         settings = replace(
             common,

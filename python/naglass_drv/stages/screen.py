@@ -286,11 +286,11 @@ def labeled(path: Path) -> list["Atoms"]:
     """The frames of `path` that are no isolated atoms. Raises InputError unless all pass `check_labels`, are periodic
     and of one level of theory.
     """
-    from ..dataset.frames import check_labels, read_frames
+    from ..dataset.frames import check_labels, is_isolated_atom, read_frames
 
     frames = []
     for number, frame in enumerate(read_frames(path)):
-        if frame.info.get("config_type") != "IsolatedAtom":
+        if not is_isolated_atom(frame):
             check_labels(frame, f"{path}: frame {number}")
             _check_periodic(frame, f"{path}: frame {number}")
             frames.append(frame)
