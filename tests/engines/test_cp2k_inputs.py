@@ -108,6 +108,26 @@ def test_electrons_at_a_temperature_keep_the_multiplicity():
     assert scf.values("EPS_SCF") == ["1.0E-06"] and not scf.sections("OT")
 
 
+@pytest.mark.parametrize(
+    ("symbols", "options", "spins"),
+    [
+        ("NaPO3", {}, "FALSE"),
+        ("NaPO3", {"chosen": level("blyp")}, "FALSE"),
+        ("NaPO3", {"multiplicity": 3}, "TRUE"),
+        ("NaPO3", {"magnetization": {"P": 1.0, "O": -1.0}}, "TRUE"),
+        ("NaPO3", {"chosen": level("pbe", smearing_K=300.0)}, "TRUE"),
+        ("NaPO3", {"chosen": XTB}, "TRUE"),
+        ("NaPO3", {"outputs": ["pdos"]}, "TRUE"),
+        ("NaVO3", {}, "TRUE"),
+    ],
+)
+def test_one_spin_suffices_where_all_electrons_are_paired(symbols, options, spins):
+    """Vanadium may keep an unpaired electron that its ions do not show, and prints beyond a label are of two spins."""
+    atoms = Atoms(symbols, [(2.0 * k, 0.0, 0.0) for k in range(5)], cell=[10.0, 6.0, 6.0], pbc=True)
+    text = written(atoms, **{"multiplicity": 1} | options)
+    assert tree.parse(text).at("FORCE_EVAL/DFT").values("UKS") == [spins]
+
+
 def test_prints_are_no_part_of_the_level_and_those_that_cannot_be_are_refused():
     text = written(outputs=prints.OUTPUTS)
     first, last = text.splitlines()[0], str(tree.parse(text).at("FORCE_EVAL/DFT/LOCALIZE"))

@@ -114,7 +114,7 @@ def test_hash_of_a_level_follows_what_decides_a_label(tmp_path, monkeypatch):
         return found
 
     assert after("energy_gpw.inp", "MINIMIZER DIIS", "MINIMIZER CG") == before
-    assert after("energy_gpw.inp", "# Spin-polarized GPW single point", "# One") == before
+    assert after("energy_gpw.inp", "# GPW single point", "# One") == before
     assert after("energy_gpw.inp", "NGRIDS 5", "NGRIDS 4")[0] != before[0]
     label, own = after("kinds/V.inp", "3.25", "4.00")
     assert label == before[0] and own.split()[:2] == before[1].split()[:2] and own != before[1]

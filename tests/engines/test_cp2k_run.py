@@ -9,6 +9,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
 from naglass_drv.config.site import load_site
 from naglass_drv.dataset.frames import check_labeled
@@ -24,7 +25,10 @@ from support.structures import DATA, cp2k_output
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
 
-XTB = level("gfn1-xtb")
+XTB, COARSE = level("gfn1-xtb"), level("pbe+d3", cutoff_Ry=100)
+PHOSPHORUS = Atoms(
+    "P2", [(2.5, 2.5, 2.0), (2.6, 2.4, 3.9)], cell=[5.0, 5.0, 6.0], pbc=True, info={"group": "P2", "source": "test"}
+)
 
 
 def program(**changes) -> Program:
@@ -103,6 +107,39 @@ def test_label_follows_the_frame_convention(tmp_path):
     assert frame.info["level"] == label_of(XTB) and frame.info["level"].startswith("gfn1-xtb-")
     assert frame.arrays["REF_spin"].sum() == pytest.approx(1.0, abs=1e-4)
     assert "REF_energy" not in atoms.info
+
+
+@pytest.fixture(scope="module")
+def paired(tmp_path_factory):
+    """A label of P2, whose electrons are paired, and its folder."""
+    folder = tmp_path_factory.mktemp("paired")
+    return labeled(PHOSPHORUS, folder, COARSE, multiplicity=1, max_net_force_eV_per_A=1.0), folder / "scf-1"
+
+
+def test_paired_electrons_are_labeled_with_one_spin_as_with_two(paired, tmp_path):
+    """Twice the same single point; with one spin CP2K prints no moments."""
+    frame, folder = paired
+    check_labeled(frame, "frame")
+    assert not frame.arrays["REF_spin"].any() and not frame.arrays["REF_spin_mulliken"].any()
+    written = (folder / "label.inp").read_text()
+    assert written.count("UKS FALSE") == 1
+    (tmp_path / "label.inp").write_text(written.replace("UKS FALSE", "UKS TRUE"))
+    assert run_child(program().command(), tmp_path, env=program().environment(), log=LOG) == 0
+    found = parse.read(tmp_path / LOG, ["P", "P"])
+    assert found.spin_hirshfeld is not None
+    assert frame.info["REF_energy"] == pytest.approx(found.energy_eV, abs=1e-5)
+    assert frame.arrays["REF_forces"] == pytest.approx(found.forces_eV_per_A, abs=1e-3)
+    assert frame.info["REF_stress"] == pytest.approx(found.stress_eV_per_A3, abs=1e-6)
+
+
+def test_paired_electrons_are_not_admitted_for_another_multiplicity(paired, tmp_path):
+    def child(argv, *, folder, log, **_):
+        shutil.copy(paired[1] / LOG, folder / log)
+        return 0
+
+    with pytest.raises(TaskFailed) as caught:
+        labeled(PHOSPHORUS, tmp_path, COARSE, multiplicity=3, child=child, max_net_force_eV_per_A=1.0)
+    assert caught.value.failure == "SPIN_MISMATCH" and "add up to 0.000" in str(caught.value)
 
 
 def test_published_parameters_give_the_recorded_energy(tmp_path):

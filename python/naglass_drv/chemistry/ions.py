@@ -101,6 +101,8 @@ _LANTHANIDES = frozenset(SYMBOLS[_NUMBER["Ce"] - 1 : _NUMBER["Lu"]])
 #: Ions whose motion is followed, the first that is present.
 MOBILE_IONS = ("Na", "Li", "K")
 TRANSITION_METALS = frozenset(_MIXED_STATES)
+#: Elements whose ions may have unpaired d or f electrons.
+OPEN_SHELLS = frozenset(_D_GROUP) | _LANTHANIDES
 #: A moment (µB) below which its sign says nothing.
 POLARIZED_MUB = 0.5
 _LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))?")

@@ -74,7 +74,7 @@ def admit(
     """
     if not found.scf_converged:
         raise Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
-    for name in ("energy_eV", "forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken"):
+    for name in ("energy_eV", "forces_eV_per_A", "stress_eV_per_A3", "charge_mulliken"):
         if getattr(found, name) is None:
             raise Refused("INCOMPLETE", f"no {name} in the output")
     if on_grid:
@@ -94,8 +94,7 @@ def check_cutoff(found: parse.Evaluation, max_net_force_eV_per_A: float) -> None
 
 
 def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray | None) -> None:
-    spins = {"Mulliken": found.spin_mulliken, "Hirshfeld": found.spin_hirshfeld}
-    for name, moments in spins.items():
+    for name, moments in (("Mulliken", mulliken_of(found)), ("Hirshfeld", found.spin_hirshfeld)):
         if moments is not None and (fault := spin_fault(float(moments.sum()), multiplicity, name)) is not None:
             raise Refused("SPIN_MISMATCH", fault)
     moments = spin_of(found)
@@ -107,7 +106,14 @@ def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray |
 
 def spin_of(found: parse.Evaluation) -> np.ndarray | None:
     """The moments (N, µB) used for a label: Hirshfeld if the level prints them, else Mulliken."""
-    return found.spin_mulliken if found.spin_hirshfeld is None else found.spin_hirshfeld
+    return mulliken_of(found) if found.spin_hirshfeld is None else found.spin_hirshfeld
+
+
+def mulliken_of(found: parse.Evaluation) -> np.ndarray | None:
+    """Mulliken's moments (N, µB): zero where all electrons are paired and CP2K prints charges alone."""
+    if found.spin_mulliken is None and found.charge_mulliken is not None:
+        return np.zeros(len(found.charge_mulliken))
+    return found.spin_mulliken
 
 
 def turned(moments: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -298,7 +298,7 @@ def labeled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: 
     for name, values in (
         ("REF_forces", found.forces_eV_per_A),
         ("REF_spin", judge.spin_of(found)),
-        ("REF_spin_mulliken", found.spin_mulliken),
+        ("REF_spin_mulliken", judge.mulliken_of(found)),
     ):
         frame.set_array(name, np.asarray(values))
     return frame
