@@ -76,10 +76,10 @@ def _errors(frames, results) -> dict:
     sizes = np.array([3.0 * len(frame) for frame in frames])
     return {
         "frames": len(frames),
-        "forces_rmse_meV_per_A": _over(names, squares, sizes, lambda a, b: 1e3 * np.sqrt(a / b)),
-        "energy_rmse_meV_per_atom": _over(names, energy**2, sizes * 0 + 1, lambda a, b: 1e3 * np.sqrt(a / b)),
-        "pressure_bias_GPa": _over(names, pressure, sizes * 0 + 1, lambda a, b: a / b),
-        "pressure_rmse_GPa": _over(names, pressure**2, sizes * 0 + 1, lambda a, b: np.sqrt(a / b)),
+        "forces_rmse_meV_per_A": over(names, squares, sizes, lambda a, b: 1e3 * np.sqrt(a / b)),
+        "energy_rmse_meV_per_atom": over(names, energy**2, sizes * 0 + 1, lambda a, b: 1e3 * np.sqrt(a / b)),
+        "pressure_bias_GPa": over(names, pressure, sizes * 0 + 1, lambda a, b: a / b),
+        "pressure_rmse_GPa": over(names, pressure**2, sizes * 0 + 1, lambda a, b: np.sqrt(a / b)),
         "forces_slope": found["forces_slope"],
         "forces_rmse_meV_per_A_by_element": found["forces_rmse_meV_per_A_by_element"],
         "forces_rmse_meV_per_A_by_ion": found["forces_rmse_meV_per_A_by_ion"],
@@ -91,7 +91,7 @@ def _pressure(stress) -> float:
     return -GPA * float(np.mean(stress[:3]))
 
 
-def _over(names, above, below, ratio) -> tuple[float, float | None]:
+def over(names, above, below, ratio) -> tuple[float, float | None]:
     """The ratio of two sums and its standard error by bootstrap over compositions, None for a single one."""
     sums = np.array([np.bincount(names, weights=each) for each in (above, below)])
     picks = np.random.default_rng(0).integers(sums.shape[1], size=(_RESAMPLES, sums.shape[1]))

@@ -204,6 +204,11 @@ def test_levels_are_not_mixed_and_copies_are_dropped():
             assemble("gfn1-xtb", files, {"E0.json": E0})
 
 
+def test_a_level_with_its_hash_is_told_its_name():
+    with pytest.raises(InputError, match=r"a: frame 0: dataset\.level gfn1-xtb-0a1b2c: must be .* its hash, gfn1-xtb$"):
+        assemble("gfn1-xtb-0a1b2c", {"a": [frame(0)]}, {"E0.json": E0})
+
+
 def test_elements_with_other_settings_are_not_mixed():
     files = {"a.extxyz": [frame(0)], "b.extxyz": [frame(1), frame(2)]}
     for atoms, kinds in zip(

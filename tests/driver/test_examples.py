@@ -13,7 +13,7 @@ from naglass_drv import stages
 from naglass_drv.chemistry import ions as chemistry
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load, load_study
-from naglass_drv.dataset.frames import read_labeled
+from naglass_drv.dataset.frames import is_isolated_atom, read_labeled
 from naglass_drv.engines.cp2k.theory.levels import label_of, level, method_in
 from naglass_drv.engines.mace.facts import potential_facts
 from naglass_drv.runtime.forecast import Times, forecast, known_times
@@ -24,7 +24,8 @@ from support.jobs import called
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = EXAMPLES / "quickstart" / "start"
-
+# sets of frames that were chosen from trajectories
+CHOSEN = ("melts", "phosphates")
 
 PBE = {"cutoff_Ry": 600.0, "sodium": "q1", "xc_smoothing": "nn10"}
 
@@ -134,13 +135,15 @@ def test_the_shipped_models_are_what_their_card_says(model, held_out, most_bytes
         ("gfn1-xtb", level("gfn1-xtb"), 3e-6),
         ("pbe", level("pbe+u+d3", **PBE), 0.05),
         ("melts", level("pbe+u+d3", **PBE), 0.1),
+        ("phosphates", level("pbe+u+d3", **PBE), 0.1),
     ],
 )
 def test_reference_sets_are_what_their_card_says(name, of_level, most):
     folder = EXAMPLES / "reference-set"
     frames = read_labeled(folder / f"frames-{name}.extxyz.gz")
-    atoms = [frame for frame in frames if frame.info.get("config_type") == "IsolatedAtom"]
-    assert sorted(frame.get_chemical_formula() for frame in atoms) == ([] if name == "melts" else ["Na", "O", "P", "V"])
+    atoms = [frame for frame in frames if is_isolated_atom(frame)]
+    own = [] if name in CHOSEN else ["Na", "O", "P", "V"]
+    assert sorted(frame.get_chemical_formula() for frame in atoms) == own
     assert {frame.info["level"] for frame in frames} == {label_of(of_level)}
     whole = [frame for frame in frames if len(frame) > 1]
     assert max(frame.info["net_force_eV_per_A"] for frame in whole) <= most
@@ -164,17 +167,28 @@ def test_reference_sets_are_what_their_card_says(name, of_level, most):
     assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 5e6
 
 
-def test_the_frames_of_melts_are_hot_and_their_cells_large():
+@pytest.mark.parametrize("name", CHOSEN)
+def test_frames_of_trajectories_are_in_large_cells(name):
     """Their input labels the same structures, without the isolated atoms that the other set has."""
     folder = EXAMPLES / "reference-set"
-    frames = read_labeled(folder / "frames-melts.extxyz.gz")
-    assert len(frames) >= 15 and min(frame.info["temperature_K"] for frame in frames) >= 1500
-    assert min(frame.cell.lengths().min() for frame in frames) >= 8.0 - 1e-6
-    study = load_study(folder / "melts.yaml", checks=[Checks()])
+    frames = read_labeled(folder / f"frames-{name}.extxyz.gz")
+    assert len(frames) >= 15 and min(frame.cell.lengths().min() for frame in frames) >= 8.0 - 1e-6
+    study = load_study(folder / f"{name}.yaml", checks=[Checks()])
     expected = forecast(
         chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times()
     )
     assert {stage: row.tasks for stage, row in expected.rows.items()} == {"reference": len(frames), "dataset": 1}
+
+
+def test_the_frames_of_melts_are_hot():
+    frames = read_labeled(EXAMPLES / "reference-set" / "frames-melts.extxyz.gz")
+    assert min(frame.info["temperature_K"] for frame in frames) >= 1500
+
+
+def test_the_quickstart_is_fine_tuned_to_sixty_frames():
+    input = load(EXAMPLES / "quickstart" / "input.yaml")
+    labeled = [frame for path in input.dataset.include for frame in read_labeled(EXAMPLES / "quickstart" / path)]
+    assert sum(not is_isolated_atom(frame) for frame in labeled) >= 60
 
 
 def test_the_glass_on_a_crystal_is_of_a_thousand_atoms_in_less_than_an_hour():

@@ -119,7 +119,10 @@ def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) ->
     kinds: dict[tuple[str, str], tuple[str, str, str]] = {}
     for where, frame in frames:
         own = frame.info["level"]
-        if name is not None and own.rpartition("-")[0] != name:
+        short = own.rpartition("-")[0]
+        if name == own:
+            raise InputError(f"{where}: dataset.level {name}: must be the level's name without its hash, {short}")
+        if name is not None and short != name:
             raise InputError(f"{where}: level {own} cannot be mixed with level {name} of the dataset")
         if not full:
             full, origin = own, where
