@@ -129,6 +129,19 @@ def test_the_shipped_models_are_what_their_card_says(model, held_out, most_bytes
             assert f"{found[part][key][0]:.0f} ± {found[part][key][1]:.0f}" in card
 
 
+def test_the_fine_tuned_model_beats_its_teacher_as_its_card_says():
+    folder = EXAMPLES / "starting-model"
+    found = json.loads((folder / "fine-tuned.json").read_text())
+    card = (folder / "README.md").read_text()
+    every = found.pop("all")
+    assert every["frames"] == sum(row["frames"] for row in found.values()) >= 60
+    for row in (every, *found.values()):
+        values = [row[which] for which in ("fine-tuned", "before", "teacher")]
+        cells = [f"{each[0]:.0f} ± {each[1]:.0f}" if isinstance(each, list) else f"{each:.0f}" for each in values]
+        assert f"| {row['frames']} | {' | '.join(cells)} |" in card
+    assert all(row["fine-tuned"] < row["teacher"] for row in found.values())
+
+
 @pytest.mark.parametrize(
     "name, of_level, most",
     [
