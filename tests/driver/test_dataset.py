@@ -202,9 +202,6 @@ def test_levels_are_not_mixed_and_copies_are_dropped():
             InputError, match=rf"b\.extxyz: frame 1: level {re.escape(other)} cannot be mixed with {reason}"
         ):
             assemble("gfn1-xtb", files, {"E0.json": E0})
-
-
-def test_a_level_with_its_hash_is_told_its_name():
     with pytest.raises(InputError, match=r"a: frame 0: dataset\.level gfn1-xtb-0a1b2c: must be .* its hash, gfn1-xtb$"):
         assemble("gfn1-xtb-0a1b2c", {"a": [frame(0)]}, {"E0.json": E0})
 
