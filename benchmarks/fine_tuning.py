@@ -35,7 +35,7 @@ system: {{composition: {{Na: 4, V4+: 2, P: 4, O: 16}}, density_g_cm3: 2.6}}
 
 dataset:
   level: {level}
-  include: [{frames}]
+  include: [frames.extxyz]
 
 train:
   start_model: {model}
@@ -83,8 +83,8 @@ def _fine_tuned(model: Path, frames: Sequence["Atoms"], folder: Path, epochs: in
     """The model fine-tuned to `frames` by the driver."""
     folder.mkdir(parents=True, exist_ok=True)
     write_frames(folder / "frames.extxyz", frames)
-    level, _, _ = frames[-1].info["level"].rpartition("-h")
-    text = INPUT.format(level=level, frames="frames.extxyz", model=model, epochs=epochs)
+    level = frames[0].info["level"].rpartition("-")[0]
+    text = INPUT.format(level=level, model=model, epochs=epochs)
     (folder / "input.yaml").write_text(text)
     command = [sys.executable, "-m", "naglass_drv", "run", "input.yaml", "--folder", "run"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)

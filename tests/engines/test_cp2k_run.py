@@ -48,11 +48,11 @@ def labeled(atoms, folder, chosen=XTB, *, multiplicity=2, using=None, child=None
     )
 
 
-def replayed(name):
-    """A child that leaves the output of a recorded CP2K run."""
+def replayed(output):
+    """A child that leaves the `output` of an earlier CP2K run."""
 
     def child(argv, *, folder, log, **_):
-        shutil.copy(cp2k_output(name), folder / log)
+        shutil.copy(output, folder / log)
         return 0
 
     return child
@@ -133,10 +133,7 @@ def test_paired_electrons_are_labeled_with_one_spin_as_with_two(paired, tmp_path
 
 
 def test_paired_electrons_are_not_admitted_for_another_multiplicity(paired, tmp_path):
-    def child(argv, *, folder, log, **_):
-        shutil.copy(paired[1] / LOG, folder / log)
-        return 0
-
+    child = replayed(paired[1] / LOG)
     with pytest.raises(TaskFailed) as caught:
         labeled(PHOSPHORUS, tmp_path, COARSE, multiplicity=3, child=child, max_net_force_eV_per_A=1.0)
     assert caught.value.failure == "SPIN_MISMATCH" and "add up to 0.000" in str(caught.value)
@@ -174,14 +171,14 @@ def test_program_that_is_not_cp2k(tmp_path):
 
 
 def test_spins_of_another_multiplicity(tmp_path):
-    child = replayed("xtb_label")
+    child = replayed(cp2k_output("xtb_label"))
     found = refusal(tmp_path, child=child, multiplicity=4)
     assert found.failure == "SPIN_MISMATCH"
     assert "add up to 1.000" in str(found)
 
 
 def test_other_number_of_processes_than_asked_for(tmp_path):
-    child = replayed("xtb_label")
+    child = replayed(cp2k_output("xtb_label"))
     using = program(ranks=2, launcher=fitting_launcher(load_site().cp2k))
     assert refusal(tmp_path, child=child, using=using).failure == "LAUNCHER"
 
