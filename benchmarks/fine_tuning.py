@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from starting_model import over
 
-from naglass_drv.dataset.frames import is_isolated_atom, read_labeled, write_frames
+from naglass_drv.dataset.frames import is_isolated_atom, level_name, read_labeled, write_frames
 from naglass_drv.engines.mlip.potential import Potential
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _fine_tuned(model: Path, frames: Sequence["Atoms"], folder: Path, epochs: in
     """The model fine-tuned to `frames` by the driver."""
     folder.mkdir(parents=True, exist_ok=True)
     write_frames(folder / "frames.extxyz", frames)
-    level = frames[0].info["level"].rpartition("-")[0]
+    level = level_name(frames[0].info["level"])
     text = INPUT.format(level=level, model=model, epochs=epochs)
     (folder / "input.yaml").write_text(text)
     command = [sys.executable, "-m", "naglass_drv", "run", "input.yaml", "--folder", "run"]

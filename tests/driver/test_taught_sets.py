@@ -12,7 +12,7 @@ from ase.calculators.lj import LennardJones
 import support.odd_calculators
 from naglass_drv.config import cost
 from naglass_drv.dataset.audit.contacts import too_close
-from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
+from naglass_drv.dataset.frames import level_name, read_frames, read_labeled, write_frames
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels, Trajectories
 from naglass_drv.stages import atoms, dataset, reference
@@ -45,7 +45,7 @@ def test_labels_are_those_of_the_potential(tmp_path):
         assert frame.info["REF_energy"] == pytest.approx(direct.get_potential_energy())
         assert frame.arrays["REF_forces"] == pytest.approx(direct.get_forces(), abs=2e-8)
         assert frame.info["REF_stress"] == pytest.approx(direct.get_stress(voigt=False), abs=1e-10)
-        assert frame.info["level"] == done.summary["level"] and frame.info["level"].rpartition("-")[0] == TITLE
+        assert frame.info["level"] == done.summary["level"] and level_name(frame.info["level"]) == TITLE
     rejected = json.loads(labels.files["a/rejected"].read_text())
     assert [(each["frame"], each["failure"]) for each in rejected] == [
         (f"a-part0 cells-1-v{n}", "TOO_CLOSE") for n in (0, 1)

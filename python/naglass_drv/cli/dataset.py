@@ -142,6 +142,7 @@ def _export(options: argparse.Namespace) -> int:
 def _parts(options: argparse.Namespace):
     """Training, validation and test frames, and isolated-atom energies."""
     from ..dataset.assemble import assemble
+    from ..dataset.frames import level_name
     from ..dataset.sets import find_set
     from ..dataset.split import split_in_three
 
@@ -154,7 +155,7 @@ def _parts(options: argparse.Namespace):
             raise InputError(f"{folder}: not the dataset of a run; its training frames and dataset.json are required")
         tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
     files = {str(path): _frames(path, options, labeled=True) for path in paths}
-    level = next(iter(files.values()))[0].info["level"].rpartition("-")[0]
+    level = level_name(next(iter(files.values()))[0].info["level"])
     dataset = assemble(level, files, tables)
     # frames that the run held out stay held out
     held = [id(frame) for path in (paths[1:] if folder else []) for frame in files[str(path)]]

@@ -62,11 +62,11 @@ class Contents:
         """Add a file. Raises InputError if it is not at `level`, or lacks the `stress`; large files are not read."""
         from ..dataset.assemble import below, one_level
         from ..dataset.energies import is_table, read_table
-        from ..dataset.frames import is_isolated_atom, read_labeled
+        from ..dataset.frames import is_isolated_atom, level_name, read_labeled
 
         if is_table(file):
             self.tables[shown] = table = read_table(file)
-            if table.level.rpartition("-")[0] == level:
+            if level_name(table.level) == level:
                 self.e0_eV |= table.e0_eV
         elif file.stat().st_size > WHOLE_FILE:
             self.whole = False
@@ -109,8 +109,10 @@ def check_contents(known: list[Contents], document: "Document") -> None:
 
 def _mixture(contents: Contents, part: _Part, sets: list[_Part]) -> str | None:
     """Whether a file is at another level than the sets or an earlier file."""
+    from ..dataset.frames import level_name
+
     first = next(iter([*sets, *contents.parts.values()]))
-    if part.level == first.level or part.level.rpartition("-")[0] == first.level:
+    if part.level == first.level or level_name(part.level) == first.level:
         return None
     return f"{part.shown}: level {part.level} cannot be mixed with level {first.level} of {first.shown}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .frames import digest, is_isolated_atom, shortest_distance_A
+from .frames import digest, is_isolated_atom, level_name, shortest_distance_A
 from .split import Split
 from .taught import is_fitted
 
@@ -119,7 +119,7 @@ def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) ->
     kinds: dict[tuple[str, str], tuple[str, str, str]] = {}
     for where, frame in frames:
         own = frame.info["level"]
-        short = own.rpartition("-")[0]
+        short = level_name(own)
         if name == own:
             raise InputError(f"{where}: dataset.level {name}: must be the level's name without its hash, {short}")
         if name is not None and short != name:

@@ -49,6 +49,11 @@ _MAX_LINE = 1_000_000
 _MAX_ATOMS = 10_000_000
 
 
+def level_name(level: str) -> str:
+    """The name in a frame's `level`, which is name-hash."""
+    return level.rpartition("-")[0]
+
+
 def read_frames(path: Path) -> list["Atoms"]:
     """All frames of an extended-XYZ file (`.gz` allowed) or an index of shards (`.json`), labeled or not.
 
