@@ -2,8 +2,9 @@
 
 mace-torch evaluates the product basis (Batatia et al., NeurIPS 2022, arXiv:2206.07697, eq. 10) with dense coupling
 tensors, and the messages path by path for every edge before it sums them over edges. Here the product basis is a sum
-over the monomials that its couplings have, and messages are summed within one matrix product per path and atom. The
-numbers are the same up to rounding, as are parameters and their names, and both can be differentiated twice.
+over the monomials that its couplings have, messages are summed within one matrix product per path and atom, and in
+single precision radial weights come from a table. The numbers are the same up to rounding, as are parameters and their
+names, and all can be differentiated twice.
 """
 
 import itertools
@@ -19,8 +20,10 @@ torch = import_torch()
 
 from e3nn import o3  # noqa: E402
 from e3nn.o3 import TensorProduct  # noqa: E402
-from mace.modules.blocks import RealAgnosticResidualInteractionBlock  # noqa: E402
+from mace.modules.blocks import RadialEmbeddingBlock, RealAgnosticResidualInteractionBlock  # noqa: E402
 from mace.modules.symmetric_contraction import SymmetricContraction  # noqa: E402
+
+from .radial import RadialTable  # noqa: E402
 
 _NO_COUPLING = 1e-9
 
@@ -29,14 +32,17 @@ _NO_COUPLING = 1e-9
 def faster(model: torch.nn.Module) -> Iterator[None]:
     """Evaluate `model` (a MACE of mace-torch, in the dtype that it has now) in the cheaper order meanwhile."""
     changed = []
+    table = _radial_table(model)
     for module in model.modules():
         if "forward" in vars(module):
             # a caller has changed it, and will change it back
             continue
         if type(module) is SymmetricContraction:
             module.forward = _product_basis(module)
-        elif type(module) is RealAgnosticResidualInteractionBlock and _is_plain(module.conv_tp):
-            module.forward = _interaction(module)
+        elif _is_changeable(module):
+            module.forward = _interaction(module, table)
+        elif table and module is model.radial_embedding:
+            module.forward = _lengths
         else:
             continue
         changed.append(module)
@@ -45,6 +51,24 @@ def faster(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for module in changed:
             del module.forward
+
+
+def _radial_table(model: torch.nn.Module) -> RadialTable | None:
+    """A table in place of radial networks, where all that use them can, and single precision hides its error."""
+    embedding, dtype = getattr(model, "radial_embedding", None), next(model.parameters()).dtype
+    plain = (
+        type(embedding) is RadialEmbeddingBlock
+        and getattr(embedding, "apply_cutoff", True)
+        and not hasattr(embedding, "distance_transform")
+        and not any(True for _ in embedding.parameters())
+        and all(_is_changeable(block) for block in model.interactions)
+    )
+    return RadialTable(embedding) if plain and dtype == torch.float32 else None
+
+
+def _lengths(lengths: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None]:
+    """Replaces ``forward`` of a radial embedding, which is looked up where weights are made of it."""
+    return lengths, None
 
 
 def _product_basis(module: SymmetricContraction) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
@@ -113,15 +137,20 @@ def _contracted(contraction: Any, degrees: list[_Degree], by_lm: torch.Tensor, y
     return torch.einsum("cemb,be->bcm", per_element, y).flatten(1)
 
 
-def _is_plain(product: Any) -> bool:
-    """Whether it is e3nn's, with one weight per channel and path."""
-    return isinstance(product, TensorProduct) and all(
-        path.connection_mode == "uvu" and path.has_weight for path in product.instructions
+def _is_changeable(block: Any) -> bool:
+    """Whether it is mace-torch's, not changed yet, with e3nn's product that has one weight per channel and path."""
+    return (
+        type(block) is RealAgnosticResidualInteractionBlock
+        and "forward" not in vars(block)
+        and isinstance(block.conv_tp, TensorProduct)
+        and all(path.connection_mode == "uvu" and path.has_weight for path in block.conv_tp.instructions)
     )
 
 
-def _interaction(block: RealAgnosticResidualInteractionBlock) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    """Replaces ``forward`` of an interaction."""
+def _interaction(
+    block: RealAgnosticResidualInteractionBlock, table: RadialTable | None
+) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """Replaces ``forward`` of an interaction; with a `table`, its edge features are their lengths."""
     message = _Messages(block.conv_tp)
 
     def forward(
@@ -134,7 +163,8 @@ def _interaction(block: RealAgnosticResidualInteractionBlock) -> Callable[..., t
         **_: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         skipped = block.skip_tp(node_feats, node_attrs)
-        weights = block.conv_tp_weights(edge_feats)
+        network = block.conv_tp_weights
+        weights = table.weights(network, edge_feats) if table else network(edge_feats)
         if cutoff is not None:
             weights = weights * cutoff
         summed = message(block.linear_up(node_feats), edge_attrs, weights, edge_index)
