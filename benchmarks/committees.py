@@ -26,9 +26,9 @@ from naglass_drv.stages.committee import seed_of
 
 SOURCE = Path(__file__).parents[1] / "examples" / "reference-set" / "frames-gfn1-xtb.extxyz.gz"
 OPTIONS = {
-    "channels": 16, "max_L": 0, "layers": 2, "correlation": 3, "r_max_A": 4.5, "zbl": True, "learning_rate": 0.01,
-    "batch_size": 4, "energy_weight": 10.0, "forces_weight": 100.0, "stress_weight": 0.0, "dtype": "float32",
-    "threads": 1, "spin_readout": False,
+    "channels": 16, "max_L": 0, "layers": 2, "correlation": 3, "r_max_A": 4.5, "zbl": True, "optimizer": "adam",
+    "learning_rate": 0.01, "batch_size": 4, "energy_weight": 10.0, "forces_weight": 100.0, "stress_weight": 0.0,
+    "dtype": "float32", "threads": 1, "spin_readout": False,
 }  # fmt: skip
 _HELD_OUT = 0.25
 _RESAMPLES = 300

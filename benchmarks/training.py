@@ -59,7 +59,7 @@ def _built(frames: Any, channels: int, max_L: int) -> tuple[Any, Any]:
 
 def _step(frames: Any, channels: int, max_L: int, repeats: int) -> dict[str, float]:
     weights = {"energy_weight": 10.0, "forces_weight": 100.0, "stress_weight": 1000.0}
-    settings = weights | {"learning_rate": 1e-6, "epochs": 1, "batch_size": 2}
+    settings = weights | {"optimizer": "adam", "learning_rate": 1e-6, "epochs": 1, "batch_size": 2}
     with default_dtype("float32"):
         model, graphs = _built(frames, channels, max_L)
         state = fit.Fit(model, settings, graphs, 1)

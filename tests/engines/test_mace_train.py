@@ -29,6 +29,7 @@ OPTIONS = {
     "r_max_A": 4.0,
     "zbl": True,
     "epochs": 4,
+    "optimizer": "adam",
     "learning_rate": 0.01,
     "batch_size": 4,
     "energy_weight": 1.0,

@@ -25,8 +25,8 @@ FIRST = {"Na": -5.0, "P": -180.0, "O": -430.0, "V": -900.0, "Fe": -1200.0}
 SECOND = {"Na": -4.0, "P": -182.0, "O": -433.0}
 OPTIONS = {
     "channels": 4, "max_L": 0, "layers": 2, "correlation": 2, "r_max_A": 4.0, "zbl": True, "epochs": 25,
-    "learning_rate": 0.02, "batch_size": 4, "energy_weight": 100.0, "forces_weight": 100.0, "stress_weight": 0.0,
-    "dtype": "float64", "threads": 1,
+    "optimizer": "adam", "learning_rate": 0.02, "batch_size": 4, "energy_weight": 100.0, "forces_weight": 100.0,
+    "stress_weight": 0.0, "dtype": "float64", "threads": 1,
 }  # fmt: skip
 TUNED = {"E0": "dataset", "head": None, "trust": True}
 REPLAY = {"level": "first", "weight": 1.0, "frames": None, "labeled": True}

@@ -124,6 +124,7 @@ OF_KEYS = {
     "Train.zbl": "Add the ZBL repulsion at short distances.",
     "Train.spin_readout": "Fit a readout of the magnetic moments.",
     "Train.epochs": "Passes through the training frames.",
+    "Train.optimizer": "How weights follow the gradients.",
     "Train.learning_rate": "Largest learning rate.",
     "Train.batch_size": "Frames in a batch.",
     "Train.energy_weight": "Weight of the energies in the loss.",

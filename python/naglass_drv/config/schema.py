@@ -231,6 +231,7 @@ class Train(Section):
     zbl: bool = True
     spin_readout: bool = True
     epochs: Annotated[Count, within(1, 1_000_000)]
+    optimizer: Literal["adam", "soap"] = "adam"
     learning_rate: Annotated[Positive, within(1e-9, 1)] = 0.01
     batch_size: Annotated[Count, within(1, 100_000)] = 4
     energy_weight: Annotated[Positive, within(1e-6, 1e9)] = 10.0

@@ -24,10 +24,10 @@ from e3nn import o3  # noqa: E402
 from mace import data, modules, tools  # noqa: E402
 from mace.tools import torch_geometric  # noqa: E402
 from mace.tools.scripts_utils import get_params_options  # noqa: E402
-from mace.tools.train import take_step  # noqa: E402
 from torch_ema import ExponentialMovingAverage  # noqa: E402
 
 from .faster import faster  # noqa: E402
+from .soap import Soap  # noqa: E402
 
 _KEYS = data.KeySpecification(
     info_keys={"energy": "REF_energy", "stress": "REF_stress"}, arrays_keys={"forces": "REF_forces"}
@@ -110,6 +110,20 @@ def learning_rate(step: int, steps_per_epoch: int, steps: int, peak: float) -> f
     return peak * (_FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * turn)))
 
 
+def _optimizer(model: torch.nn.Module, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    if options["optimizer"] == "soap":
+        return Soap(model, options["learning_rate"])
+    rates = SimpleNamespace(
+        lr=options["learning_rate"],
+        weight_decay=_WEIGHT_DECAY,
+        amsgrad=True,
+        beta=0.9,
+        freeze=None,
+        lr_params_factors="{}",
+    )
+    return torch.optim.Adam(**get_params_options(rates, model))
+
+
 class Fit:
     """The state of a fit: model, optimiser, moving average of the weights, and the history of the epochs."""
 
@@ -120,15 +134,8 @@ class Fit:
         self.seed = seed
         self.epoch = 0
         self.history: list[dict[str, float]] = []
-        rates = SimpleNamespace(
-            lr=options["learning_rate"],
-            weight_decay=_WEIGHT_DECAY,
-            amsgrad=True,
-            beta=0.9,
-            freeze=None,
-            lr_params_factors="{}",
-        )
-        self.optimizer = torch.optim.Adam(**get_params_options(rates, model))
+        self.optimizer = _optimizer(model, options)
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.ema = ExponentialMovingAverage(model.parameters(), decay=_EMA_DECAY)
         self.with_stress = options["stress_weight"] > 0
         terms = ["energy_weight", "forces_weight"]
@@ -143,7 +150,6 @@ class Fit:
         batch_size = self.options["batch_size"]
         per_epoch = math.ceil(len(self.train) / batch_size)
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.train)).tolist()
-        output = {"forces": True, "virials": False, "stress": self.with_stress}
         total = 0.0
         self.model.train()
         for number, batch in enumerate(loader(self.train, batch_size, order)):
@@ -155,9 +161,7 @@ class Fit:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            loss, _ = take_step(
-                self.model, self.loss, batch, self.optimizer, self.ema, output, _MAX_GRADIENT, torch.device("cpu")
-            )
+            loss = self._step(batch)
             if not torch.isfinite(loss):
                 raise LossNotFinite(
                     f"the loss is {loss.item()} at epoch {self.epoch + 1}, batch {number + 1} of {per_epoch}"
@@ -168,6 +172,18 @@ class Fit:
             raise LossNotFinite(f"a parameter is not finite after epoch {self.epoch + 1}")
         self.epoch += 1
         return total / per_epoch
+
+    def _step(self, batch: Any) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        output = self.model(batch.to_dict(), training=True, compute_force=True, compute_stress=self.with_stress)
+        loss = self.loss(pred=output, ref=batch)
+        # no gradient by positions, which would be computed, too
+        loss.backward(inputs=self.parameters)
+        if self.options["optimizer"] == "adam":
+            torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
+        self.optimizer.step()
+        self.ema.update()
+        return loss.detach()
 
     def averaged(self) -> Any:
         """Context in which the model carries the moving average of its weights."""
