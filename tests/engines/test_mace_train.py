@@ -248,9 +248,11 @@ def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, 
         assert summary["errors"][part][key] < 0.8 * before["errors"][part][key]
 
 
-def test_a_loss_that_is_not_finite_is_named(data, in_process, tmp_path):
-    with pytest.raises(TaskFailed, match=r"the loss is (inf|nan) at epoch 1, batch \d of 3") as caught:
-        train(job({"train": data["train"]}, forces_weight=1e308), tmp_path, in_process(tmp_path), lambda *a: None)
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_a_loss_that_is_not_finite_is_named(optimizer, data, in_process, tmp_path):
+    wild = job({"train": data["train"]}, forces_weight=1e308, optimizer=optimizer)
+    with pytest.raises(TaskFailed, match=r"loss is (inf|nan|not finite) at epoch 1, batch \d of 3") as caught:
+        train(wild, tmp_path, in_process(tmp_path), lambda *a: None)
     assert caught.value.failure == "LOSS_NOT_FINITE"
     assert not list(tmp_path.glob("model*"))
 

@@ -161,29 +161,27 @@ class Fit:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            loss = self._step(batch)
-            if not torch.isfinite(loss):
-                raise LossNotFinite(
-                    f"the loss is {loss.item()} at epoch {self.epoch + 1}, batch {number + 1} of {per_epoch}"
-                )
-            total += loss.item()
-        # a gradient may overflow although the loss it came from was finite
+            total += self._step(batch, f"at epoch {self.epoch + 1}, batch {number + 1} of {per_epoch}")
         if not all(torch.isfinite(p).all() for p in self.model.parameters()):
             raise LossNotFinite(f"a parameter is not finite after epoch {self.epoch + 1}")
         self.epoch += 1
         return total / per_epoch
 
-    def _step(self, batch: Any) -> torch.Tensor:
+    def _step(self, batch: Any, place: str) -> float:
         self.optimizer.zero_grad(set_to_none=True)
         output = self.model(batch.to_dict(), training=True, compute_force=True, compute_stress=self.with_stress)
         loss = self.loss(pred=output, ref=batch)
+        if not torch.isfinite(loss):
+            raise LossNotFinite(f"the loss is {loss.item()} {place}")
         # no gradient by positions, which would be computed, too
         loss.backward(inputs=self.parameters)
-        if self.options["optimizer"] == "adam":
-            torch.nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT)
+        most = self.optimizer.largest_norm() if isinstance(self.optimizer, Soap) else _MAX_GRADIENT
+        # it may overflow although the loss it comes from is finite
+        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(self.parameters, most)):
+            raise LossNotFinite(f"the gradient of the loss is not finite {place}")
         self.optimizer.step()
         self.ema.update()
-        return loss.detach()
+        return loss.item()
 
     def averaged(self) -> Any:
         """Context in which the model carries the moving average of its weights."""

@@ -26,24 +26,31 @@ _TINY = 1e-4
 _MOST, _NORM_DECAY = 2.0, 0.98
 _LONGEST = 128
 _SLOPE = 1e-3
-#: Its steps at the learning rate that suits Adam: rotated components of a gradient do not all reach their rate at once.
+#: Its steps are so many times the learning rate, so that a rate that suits Adam serves.
 RATE = 3.0
 
 
 class Soap(torch.optim.Optimizer):
-    """Updates of the trainable parameters of `model`; the first step only begins the averages."""
+    """Updates of the trainable parameters of `model`; the first step only begins the averages.
+
+    Gradients are to be clipped at `largest_norm` before.
+    """
 
     def __init__(self, model: torch.nn.Module, learning_rate: float):
         super().__init__([p for p in model.parameters() if p.requires_grad], {"lr": learning_rate, "norm": 0.0})
         self._parts = dict(_parts(model))
 
+    def largest_norm(self) -> float:
+        """That of the gradient before a step, by the running mean of those before it."""
+        norm = self.param_groups[0]["norm"]
+        return _MOST * norm if norm else math.inf
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         (group,) = self.param_groups
         moving = [parameter for parameter in group["params"] if parameter.grad is not None]
-        usual = group["norm"] or math.inf
-        norm = min(float(torch.nn.utils.clip_grad_norm_(moving, _MOST * usual)), _MOST * usual)
-        group["norm"] = norm if usual == math.inf else _NORM_DECAY * usual + (1 - _NORM_DECAY) * norm
+        norm = float(torch.nn.utils.get_total_norm([parameter.grad for parameter in moving]))
+        group["norm"] = _NORM_DECAY * group["norm"] + (1 - _NORM_DECAY) * norm if group["norm"] else norm
         for parameter in moving:
             state = self.state[parameter]
             gradients = self._matrices(parameter, parameter.grad)
