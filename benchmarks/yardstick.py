@@ -37,7 +37,8 @@ OPTIONS = {
 }  # fmt: skip
 TUNED = {"learning_rate": 0.003}
 LIMITS = {"forces": ("meV/Å", 500.0), "energy": ("meV/atom", 50.0)}
-_TRIAL_FRAMES, _TRIAL_EPOCHS = 24, 6
+# frames differ in density, and a few of them would tell too little
+_TRIAL_FRAMES, _TRIAL_EPOCHS = 60, 3
 # predictions at the end are in double precision: about as long as a training step
 _EVALUATION = 1.0
 # processor time of a frame differs by this from one minute to the next where a machine is shared
