@@ -249,9 +249,16 @@ def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, 
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
-def test_a_loss_that_is_not_finite_is_named(optimizer, data, in_process, tmp_path):
-    wild = job({"train": data["train"]}, forces_weight=1e308, optimizer=optimizer)
-    with pytest.raises(TaskFailed, match=r"loss is (inf|nan|not finite) at epoch 1, batch \d of 3") as caught:
+@pytest.mark.parametrize(
+    ["options", "told"],
+    [
+        ({"learning_rate": 1e200}, r"the loss is (inf|nan)"),
+        ({"forces_weight": 1e308}, "the gradient of the loss is not finite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_named(options, told, optimizer, data, in_process, tmp_path):
+    wild = job({"train": data["train"]}, optimizer=optimizer, **options)
+    with pytest.raises(TaskFailed, match=rf"{told} at epoch 1, batch \d of 3") as caught:
         train(wild, tmp_path, in_process(tmp_path), lambda *a: None)
     assert caught.value.failure == "LOSS_NOT_FINITE"
     assert not list(tmp_path.glob("model*"))

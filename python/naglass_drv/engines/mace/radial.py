@@ -7,6 +7,7 @@ differences of them: the error is that of weights in single precision.
 """
 
 import copy
+import functools
 from typing import Any
 
 from .modelfile import import_torch
@@ -89,6 +90,7 @@ class _Stencil:
         )  # fmt: skip
 
 
+@functools.cache
 def _lagrange(derivative: int) -> torch.Tensor:
     """Powers × points: coefficients of the cardinal polynomials, or a derivative of theirs, about the center."""
     powers = torch.arange(_POINTS)

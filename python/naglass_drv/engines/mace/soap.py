@@ -26,8 +26,8 @@ _TINY = 1e-4
 _MOST, _NORM_DECAY = 2.0, 0.98
 _LONGEST = 128
 _SLOPE = 1e-3
-#: Its steps are so many times the learning rate, so that a rate that suits Adam serves.
-RATE = 3.0
+# steps are so many times the learning rate, so that a rate that suits Adam serves.
+_RATE = 3.0
 
 
 class Soap(torch.optim.Optimizer):
@@ -61,7 +61,7 @@ class Soap(torch.optim.Optimizer):
             for gradient, weight, own in zip(
                 gradients, self._matrices(parameter, parameter), state["matrices"], strict=True
             ):
-                _step(gradient, weight, own, state["count"], RATE * group["lr"])
+                _step(gradient, weight, own, state["count"], _RATE * group["lr"])
 
     def _matrices(self, parameter: torch.Tensor, values: torch.Tensor) -> list[torch.Tensor]:
         """Views of `values` (as the parameter), each many × rows × columns."""
