@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.site import Site, load_site, profile_path
+from ..config.site import Site, as_mapping, load_site, profile_path
 from ..engines.cp2k.run.version import cp2k_version
 from ..errors import NaglassError, SetupError
 from ..paths import plugin_folder
@@ -174,6 +174,8 @@ def _cp2k() -> Iterator[Finding]:
         yield Finding("CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile")
     else:
         yield Finding("CP2K data", str(site.cp2k_data))
+        if site.threads > 1:
+            yield _openmp(site)
     yield _cp2k_launcher(site)
     if (library := mpi_library(site.cp2k)) is not None:
         yield _cp2k_threads(version, library)
@@ -190,6 +192,17 @@ def _cp2k_threads(version: str, library: Path) -> Finding:
     if level == len(THREAD_LEVELS) - 1 or not needed:
         return Finding("threads", text)
     return Finding("threads", text, f"CP2K {version} needs {THREAD_LEVELS[-1]}; link it to an MPI that grants it")
+
+
+def _openmp(site: Site) -> Finding:
+    from ..engines.cp2k.run.label import Program
+    from ..engines.cp2k.run.threads import check_threads
+
+    try:
+        check_threads(Program.of_site(as_mapping(site)))
+    except NaglassError as error:
+        return Finding("OpenMP", str(error), "see the site profile in docs/driver.md")
+    return Finding("OpenMP", f"CP2K gives the same energy on {site.threads} threads as on one")
 
 
 def _cp2k_launcher(site: Site) -> Finding:

@@ -52,6 +52,7 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     from ..dataset.shards import files_read
     from ..engines.cp2k.run import cutoff
     from ..engines.cp2k.run.label import Program
+    from ..engines.cp2k.run.threads import check_threads
     from ..files import check_target, stem_of, write_bytes, write_json
     from ..report.cutoff import cutoff_figure
 
@@ -67,6 +68,7 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     level = _level_of(options.level)
     say = lambda line: print(line, flush=True)  # noqa: E731
     program = Program.of_site(site, options.ranks)
+    check_threads(program)
     points = cutoff.scan(atoms, level, options.cutoffs, options.folder, program, say)
     found = cutoff.rows(points)
     print(cutoff.table_of(found))

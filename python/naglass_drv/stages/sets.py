@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 
 def program_of(site: Mapping[str, Any]) -> "Program":
-    """CP2K of the site; raises SetupError if it cannot be started, or its data are missing."""
+    """CP2K of the site; raises SetupError if it cannot be started, or computes something else on its threads."""
     from ..engines.cp2k.run.label import Program
+    from ..engines.cp2k.run.threads import check_threads
 
     program = Program.of_site(site)
     if not os.access(program.executable, os.X_OK):
         raise SetupError(f"CP2K: {program.executable} is not an executable file")
+    check_threads(program)
     return program
 
 
