@@ -68,7 +68,7 @@ def _train(job: Mapping[str, Any]) -> None:
         save_portable(model, train.MODEL)
         measured = {part: _measure(model, frames[part], options, parity) for part, parity in train.PARITY.items()}
         readout, moments = _fit_moments(model, frames["train"], frames["test"], job)
-        finished = load_portable(train.MODEL)
+        finished = load_portable(train.MODEL) if job["heads"] else None
     committee = readouts.fit_heads(finished, start.head, frames, job, _report) if job["heads"] else None
     if committee is None:
         export_model(train.MODEL, train.EXPORT, spin=readout)
