@@ -6,6 +6,7 @@ import torch
 from ase.data import atomic_numbers
 from test_mace_train import E0, OPTIONS, labeled_frames
 
+from naglass_drv.engines.mace import readouts
 from naglass_drv.engines.mace.fit import Fit, build_model, graphs
 from naglass_drv.engines.mace.modelfile import default_dtype
 from naglass_drv.engines.mace.soap import Soap
@@ -75,3 +76,20 @@ def test_a_frame_with_a_huge_force_does_not_undo_the_fit():
         fit.run_epoch()
         fit.epoch, fit.train = 10, kept
         assert np.mean([fit.run_epoch() for _ in range(3)]) < 2 * before
+
+
+def test_heads_on_a_frozen_body_learn_faster_than_with_adam_and_leave_the_body_as_it_is():
+    frames, fallen = labeled_frames(12, 1), {}
+    with default_dtype("float64"):
+        for name in ("adam", "soap"):
+            options = OPTIONS | {"optimizer": name, "epochs": 5, "batch_size": 2}
+            torch.manual_seed(0)
+            model = readouts.split(build_model(options, NUMBERS, frames), "Default", 3, 1)
+            body = {own: weight.clone() for own, weight in model.named_parameters() if not weight.requires_grad}
+            items = readouts.drawn(frames, graphs(frames, sorted(NUMBERS), 4.0, readouts.names(3)), 3, 2)
+            fit = Fit(model, options, items, 5)
+            losses = [fit.run_epoch() for _ in range(5)]
+            fallen[name] = losses[0] - losses[-1]
+            after = dict(model.named_parameters())
+            assert body and all(torch.equal(weight, after[own]) for own, weight in body.items())
+    assert fallen["soap"] > 1.1 * fallen["adam"] > 0
