@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _TOLERANCE_eV = 1e-4
-# of the time on one thread, and seconds to start: an SCF that goes astray would take minutes to give up
-_PATIENCE, _START_S = 2.0, 10.0
+# of the time on one thread, and seconds to start: an SCF that goes astray may take minutes to give up
+_PATIENCE, _START_S = 10.0, 30.0
 
 
 @cache
@@ -29,21 +29,25 @@ def check_threads(program: Program) -> None:
     """
     if program.threads == 1:
         return
+    own = f"CP2K ({program.executable})"
     began = monotonic()
-    one = _energy_eV(Program(program.executable, program.data))
+    try:
+        one = _energy_eV(Program(program.executable, program.data))
+    except TaskFailed as failure:
+        raise SetupError(f"{own} on one thread does not compute an easy cell: {failure}") from failure
     patience = _PATIENCE * (monotonic() - began) + _START_S
     try:
         found = _energy_eV(Program(program.executable, program.data, threads=program.threads), patience)
     except TaskFailed as failure:
-        told = f"stops on an easy cell ({failure.failure})"
+        told = f"does not compute an easy cell ({failure.failure})"
     else:
         if abs(found - one) <= _TOLERANCE_eV:
             return
-        told = f"gives {found - one:+.3g} eV more than on one thread"
+        told = f"gives {found - one:+.3g} eV more than on one thread for an easy cell"
     raise SetupError(
-        f"CP2K ({program.executable}) on {program.threads} threads {told}: its BLAS is not safe to call from several "
-        "threads, as an OpenBLAS for one thread without locks; link it to another one, or set threads: 1 in the site "
-        "profile and give labels more ranks instead"
+        f"{own} on {program.threads} threads {told}: most likely its BLAS is not safe to call from several threads, as "
+        "an OpenBLAS for one thread without locks, or they share too few cores; set threads: 1 in the site profile and "
+        "give labels more ranks instead"
     )
 
 
