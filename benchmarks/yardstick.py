@@ -31,7 +31,7 @@ E0_EV = {"Na": -0.0749, "Fe": -0.2084, "P": -0.0973, "O": -0.0911}
 # without Fe, two without Na, one without P
 FIRST_OUT, EACH_OUT = 2, 4
 OPTIONS = {
-    "channels": 32, "max_L": 0, "layers": 2, "correlation": 3, "r_max_A": 4.5, "zbl": True, "optimizer": "soap",
+    "channels": 32, "max_L": 0, "layers": 2, "correlation": 3, "r_max_A": 4.0, "zbl": True, "optimizer": "soap",
     "learning_rate": 0.01, "batch_size": 2, "energy_weight": 100.0, "forces_weight": 100.0, "stress_weight": 0.0,
     "dtype": "float32", "threads": 1, "spin_readout": False,
 }  # fmt: skip
