@@ -40,6 +40,20 @@ def test_an_output_that_is_an_input_is_refused(verb, output, pool, tmp_path, cap
     refused([verb[0], "linked.xyz", *verb[1:], "-o", "a.xyz"], capsys, "--output a.xyz: is itself an input")
 
 
+def test_a_potential_and_its_coefficients_are_not_written_over(pool, capsys):
+    Path("p.lmp").write_text("# elements Na P O\npair_style eam/alloy\npair_coeff * * c.eam Na P O\n")
+    Path("c.eam").write_text("coefficients\n")
+    for verb in ("relabel", "screen"):
+        for output in ("p.lmp", "c.eam"):
+            refused(
+                [verb, "a.xyz", "--potential", "lammps:p.lmp", "-o", output], capsys, f"{output}: is itself an input"
+            )
+
+
+def test_a_pool_that_is_known_leaves_nothing_to_select(pool, capsys):
+    refused(["select-frames", "a.xyz", "-n", "2", "--exclude", "a.xyz", "-o", "b.xyz"], capsys, "nothing is left")
+
+
 def test_what_is_written_beside_an_output_is_no_input_either(pool, capsys):
     for name in ("b-rejected.json", "b-selection.json", "b.extxyz", "b-00000.extxyz", "c/train.extxyz", "c/audit.json"):
         write_frames(Path(name).with_suffix(".extxyz"), read_frames(pool))

@@ -85,6 +85,8 @@ def _select(options: argparse.Namespace) -> int:
     known = [frame for path in options.exclude for frame in _frames(path, options) if not is_isolated_atom(frame)]
     name, points = _descriptors([frame for _, frame in pool] + known, options)
     found = farthest_points(points[: len(pool)], options.count, points[len(pool) :])
+    if not len(found.chosen):
+        raise InputError(f"{options.pool[0]}: nothing is left to select: all frames are equal to those of --exclude")
     write_frames(options.output, [pool[i][1] for i in found.chosen])
     record = {
         "descriptor": name,

@@ -48,8 +48,9 @@ def _relabel(options: argparse.Namespace) -> int:
 
     rejected = options.output.with_name(f"{stem_of(options.output)}-rejected.json")
     given = [options.e0] if options.e0 else []
-    check_target(options.output, "--output", beside=[rejected], inputs=[*options.frames, *given])
     potential = Potential.of(options.potential)
+    inputs = [*options.frames, *given, *potential.files()]
+    check_target(options.output, "--output", beside=[rejected], inputs=inputs)
     named = _structures(options.frames)
     _check_covered(potential, named, options.trust)
     atoms = _given_atoms(options.e0, named.values()) if options.e0 else []

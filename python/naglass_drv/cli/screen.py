@@ -47,8 +47,9 @@ def _screen(options: argparse.Namespace) -> int:
     preset = PRESETS[options.preset]
     material, notes, levels = material_from(options.frames, options.crystals, preset, shift=options.shift)
     material = replace(material, frames=material.frames[:: options.every])
-    check_target(options.output, "--output", inputs=files)
     potentials = [Potential.of(text) for text in options.potential]
+    read = [path for potential in potentials for path in potential.files()]
+    check_target(options.output, "--output", inputs=[*files, *read])
     found = {}
     for potential in potentials:
         found[potential.text] = _one(potential, material, options)

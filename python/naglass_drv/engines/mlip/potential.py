@@ -94,6 +94,12 @@ class Potential:
             raise InputError(f"model {model!r}: must be MODULE:NAME, of an ASE calculator that takes no arguments")
         return cls.of(f"{family}:{source / model if family in FILES else model}{_D3 if level.dispersion else ''}")
 
+    def files(self) -> list[Path]:
+        """Those that it is read from: of a model or of commands, and of the coefficients that commands name."""
+        if self.file is None:
+            return []
+        return [self.file, *(read_lammps_file(self.file).files if self.family == "lammps" else [])]
+
     @property
     def title(self) -> str:
         """Its name as a level of theory."""
