@@ -11,6 +11,7 @@ from naglass_drv.dataset.sets import write_set
 from naglass_drv.files import stem_of
 from support.labeled import cell
 
+STANDARD = Path(__file__).parents[2] / "examples/starting-model/standard.mace"
 _IMPORT = ["--level-name", "x", "--settings", "y", "--multiplicity", "high-spin"]
 
 
@@ -38,6 +39,17 @@ def test_an_output_that_is_an_input_is_refused(verb, output, pool, tmp_path, cap
     output = output.format(here=tmp_path.name)
     refused([verb[0], "a.xyz", *verb[1:], "-o", output], capsys, f"--output {output}: is itself an input")
     refused([verb[0], "linked.xyz", *verb[1:], "-o", "a.xyz"], capsys, "--output a.xyz: is itself an input")
+
+
+@pytest.mark.parametrize("verb", [["import-frames", "a.xyz", *_IMPORT], ["select-frames", "a.xyz", "-n", "2"]])
+def test_a_folder_is_no_output(verb, pool, capsys):
+    refused([*verb, "-o", "."], capsys, "--output .: is a folder")
+
+
+def test_a_fit_of_moments_names_an_output_or_a_test_that_it_cannot_use(pool, capsys):
+    fit = ["fit-spin", str(STANDARD), "a.xyz"]
+    refused([*fit, "-o", "."], capsys, "--output .: is a folder")
+    refused([*fit, "--test", "a.xyz", "-o", "b.naglass"], capsys, "a.xyz: no frame has REF_spin")
 
 
 def test_a_potential_and_its_coefficients_are_not_written_over(pool, capsys):

@@ -77,7 +77,7 @@ def _select(options: argparse.Namespace) -> int:
     from ..files import check_target, stem_of, write_json
 
     check_frames_name(options.output)
-    listed = options.output.with_name(f"{stem_of(options.output)}-selection.json")
+    listed = options.output.parent / f"{stem_of(options.output)}-selection.json"
     inputs = [*files_read([*options.pool, *options.exclude]), *([options.model] if options.model else [])]
     check_target(options.output, "--output", beside=[listed], inputs=inputs)
     pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]

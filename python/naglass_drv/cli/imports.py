@@ -123,7 +123,7 @@ def _check_output(options: argparse.Namespace) -> Path:
     from ..files import check_target, stem_of
 
     name = stem_of(options.output)
-    beside = [options.output.with_name(f"{name}-rejected.json")]
+    beside = [options.output.parent / f"{name}-rejected.json"]
     if options.frames_per_file is not None:
         beside += files_replaced(options.output.parent, name)
     else:

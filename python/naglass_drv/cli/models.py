@@ -76,6 +76,8 @@ def _fit_spin(options: argparse.Namespace) -> int:
     target = _archive_path(options, (".spin", ".spin.json"), inputs)
     frames = read_frames(options.frames)
     test = read_frames(options.test) if options.test else []
+    if test and not any(spin.LABELS[options.labels] in frame.arrays for frame in test):
+        raise InputError(f"{options.test}: no frame has {spin.LABELS[options.labels]}, the moments to compare with")
     model = load_model(options.model, trust=options.trust).double()
     check_supported(model, options.head, str(options.model))
     say = lambda line: print(line, flush=True)  # noqa: E731
@@ -103,6 +105,8 @@ def _archive_path(options: argparse.Namespace, suffixes: Sequence[str], inputs: 
 
     kind_of(options.model)
     target = options.output or options.model.with_suffix(".naglass")
+    if not target.name:
+        raise InputError(f"--output {target}: is a folder, not a file")
     beside = [target.with_suffix(suffix) for suffix in suffixes]
     if target in beside:
         raise InputError(f"--output {target}: this suffix is that of the readout, which is written beside the archive")

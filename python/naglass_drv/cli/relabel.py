@@ -46,7 +46,7 @@ def _relabel(options: argparse.Namespace) -> int:
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
     from ..engines.mlip.potential import Potential
 
-    rejected = options.output.with_name(f"{stem_of(options.output)}-rejected.json")
+    rejected = options.output.parent / f"{stem_of(options.output)}-rejected.json"
     given = [options.e0] if options.e0 else []
     potential = Potential.of(options.potential)
     inputs = [*options.frames, *given, *potential.files()]
