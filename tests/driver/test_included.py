@@ -110,6 +110,7 @@ def test_energies_at_another_level_are_not_taken(folder):
 @pytest.mark.parametrize(
     ("energies", "message"),
     [
+        ({"level": LEVEL, "E0_eV": {"Xx": -1.0}}, "E0_eV has 'Xx', which is no element"),
         ({"level": LEVEL, "E0_eV": {"Na": "low"}}, "E0_eV of Na must be a finite number, not 'low'"),
         ({"E0_eV": {"Na": 1.0}}, "not a table of isolated-atom energies; it needs the keys level and E0_eV"),
         ([1], "not an index of shards"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..chemistry.ions import SYMBOLS
 from ..errors import InputError
 from ..files import read_bounded
 
@@ -40,6 +41,8 @@ def read_table(path: Path) -> Table:
     if not isinstance(level, str) or not isinstance(energies, dict):
         raise InputError(f"{path}: not a table of isolated-atom energies; it needs the keys level and E0_eV")
     for element, energy in energies.items():
+        if element not in SYMBOLS:
+            raise InputError(f"{path}: E0_eV has {element!r}, which is no element")
         if isinstance(energy, bool) or not isinstance(energy, int | float) or not math.isfinite(energy):
             raise InputError(f"{path}: E0_eV of {element} must be a finite number, not {energy!r}")
     origin = content.get("E0")
