@@ -26,7 +26,7 @@ _TINY = 1e-4
 _MOST, _NORM_DECAY = 2.0, 0.98
 _LONGEST = 128
 _SLOPE = 1e-3
-# steps are so many times the learning rate, so that a rate that suits Adam serves.
+# steps are so many times the learning rate, so that a rate that suits Adam serves
 _RATE = 3.0
 
 
