@@ -68,12 +68,12 @@ def _train(job: Mapping[str, Any]) -> None:
         save_portable(model, train.MODEL)
         measured = {part: _measure(model, frames[part], options, parity) for part, parity in train.PARITY.items()}
         readout, moments = _fit_moments(model, frames["train"], frames["test"], job)
-        finished = load_portable(train.MODEL) if job["heads"] else None
-    committee = readouts.fit_heads(finished, start.head, frames, job, _report) if job["heads"] else None
-    if committee is None:
-        export_model(train.MODEL, train.EXPORT, spin=readout)
-    else:
+    if job["heads"]:
+        committee = readouts.fit_heads(load_portable(train.MODEL), start.head, frames, job, _report)
         export_model(train.COMMITTEE, train.EXPORT, head=committee["heads"], spin=readout)
+    else:
+        committee = None
+        export_model(train.MODEL, train.EXPORT, spin=readout)
     if start.facts:
         start.facts["errors_before"] = before
     _write_summary(job, model, state, measured, moments, start.facts, committee)
