@@ -14,6 +14,7 @@ from ...errors import InputError
 from .filekind import ARCHIVE_VERSION, ARCHIVE_VERSIONS, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
 from .modelfile import one_line, read_config
 from .pickled import pickled_config
+from .whole import check_whole
 
 #: E0 (eV) that differ by less belong to one level.
 SAME_E0_eV = 1e-3
@@ -78,6 +79,7 @@ def start_energies(path: Path, head: str | None = None, *, trust: bool = False) 
     pickled = kind_of(path) == PICKLED
     if pickled and not trust:
         raise InputError(f"{path}: {_PICKLED}; if you trust its author, add 'trust: true' to the section train")
+    check_whole(path)
     found = pickled_config(path) if pickled else read_config(path)
     if found is None:
         return None
@@ -108,6 +110,7 @@ def _portable_elements(path: Path, *, pickled: str, several: str) -> list[str]:
     """Elements of a portable model; `pickled` and `several` say what to do about another, or one of several heads."""
     if kind_of(path) == PICKLED:
         raise InputError(f"{path}: {_PICKLED}; {pickled}")
+    check_whole(path)
     config = read_config(path)
     heads = _heads(config)
     if len(heads) > 1:
@@ -156,6 +159,7 @@ def _archive_facts(path: Path) -> ModelFacts:
             f"{path}: {', '.join(stated)} has several states, which a run does not set; only scripts of your own for "
             "pair_style mace can use this archive"
         )
+    check_whole(path)
     return found
 
 

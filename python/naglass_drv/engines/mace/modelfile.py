@@ -20,8 +20,9 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import write_zip
-from .filekind import MAX_BYTES, PORTABLE, UNREADABLE, check_size, kind_of, read_entry, read_json
+from .filekind import PORTABLE, UNREADABLE, check_size, kind_of, read_json
 from .filekind import PORTABLE_FORMAT as FORMAT
+from .whole import portable_arrays, shapes
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,8 @@ def save_portable(model: torch.nn.Module, path: str | Path) -> Path:
         "class": type(model).__name__,
         "dtype": str(model.atomic_energies_fn.atomic_energies.dtype).removeprefix("torch."),
         "config": config,
+        # an entry that is lost is named before torch is started
+        "arrays": shapes(state),
         "versions": versions(),
     }
     arrays = {f"state/{name}.npy": npy_bytes(array) for name, array in state.items()}
@@ -206,13 +209,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with zipfile.ZipFile(path) as archive:
             check_size(path, archive)
             head = _head(path, archive)
-            state = {
-                name.removeprefix("state/").removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(read_entry(path, archive, name, MAX_BYTES)), allow_pickle=False
-                )
-                for name in archive.namelist()
-                if name.startswith("state/") and name.endswith(".npy")
-            }
+            state = dict(portable_arrays(path, archive))
     except UNREADABLE as error:
         raise InputError(f"{path}: not a portable MACE model, or damaged ({one_line(error)})") from error
     return head, state
