@@ -51,6 +51,8 @@ GOOD = "{name: mlip, family: ase, model: 'ase.calculators.lj:LennardJones'}"
             "{name: mlip, family: ase, model: 'no.such:Thing'}",
             "level.model: 'no.such:Thing': WORKER_FAILED: ase: ModuleNotFoundError",
         ),
+        ("{name: mlip, family: lammps, model: few.lmp}", "level.model: 'few.lmp': WORKER_FAILED: lammps: "),
+        ("{name: mlip, family: lammps, model: odd.lmp}", "level: FOLDER/odd.lmp:1: 'Xy': no element"),
         ("{name: mlip, family: known, model: small}", "level.family: known: no environment in "),
         (
             "{name: mlip, family: ase, model: 'a:b', cutoff_Ry: 500}",
@@ -64,9 +66,13 @@ def test_levels_that_are_refused_with_their_line(tmp_path, monkeypatch, level, m
     from naglass_drv.engines.mlip.families import Family, Model
 
     monkeypatch.setenv("NAGLASS_ENVIRONMENTS", str(tmp_path))
+    (tmp_path / "few.lmp").write_text("# elements Na P O\npair_style lj/cut 4.0\npair_coeff * * 0.05\n")
+    (tmp_path / "odd.lmp").write_text("# elements Na Xy O\npair_style lj/cut 4.0\npair_coeff * * 0.05 2.2\n")
     models = {"with": Model("PBE", True), "small": Model("PBE")}
     monkeypatch.setitem(FAMILIES, "known", Family("known", (), models, "-", "-"))
-    message = message.replace("sevennet, chgnet, mace", "sevennet, chgnet, known, mace")
+    message = message.replace("sevennet, chgnet, mace", "sevennet, chgnet, known, mace").replace(
+        "FOLDER", str(tmp_path)
+    )
     lines = refused(tmp_path, INPUT.format(level=level, more="charge: 0", title="gfn1-xtb"))
     line = next(each for each in lines if "dataset" not in each)
     assert line.startswith(f"input.yaml:6: reference[0].{message}"), lines

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...chemistry.ions import SYMBOLS
 from ...errors import InputError
 from ...files import read_bounded
 
@@ -57,6 +58,8 @@ def read_lammps_file(path: Path) -> LammpsFile:
     if head is None:
         raise InputError(f"{path}:1: must name the elements by type, as '# elements Na V P O'")
     found = LammpsFile(head[1].split())
+    if unknown := [element for element in found.elements if element not in SYMBOLS]:
+        raise InputError(f"{path}:1: {unknown[0]!r}: no element")
     if len(set(found.elements)) < len(found.elements):
         raise InputError(f"{path}:1: an element has one type: {' '.join(found.elements)}")
     for number, line in enumerate(lines, start=1):
