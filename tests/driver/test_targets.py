@@ -115,6 +115,15 @@ def test_a_single_file_is_not_named_as_an_index(pool, capsys):
     assert len(read_frames(Path("q.json"))) == 6
 
 
+def test_a_file_of_another_kind_is_not_replaced_by_an_index(pool, capsys):
+    Path("b.json").write_text("{}")
+    sharded = ["import-frames", "a.xyz", *_IMPORT, "-o", "b.xyz", "--frames-per-file", "3"]
+    refused(sharded, capsys, "--output b.xyz: would overwrite b.json, which is no index of frames")
+    Path("b.json").unlink()
+    # its own is
+    assert main(sharded) == 0 and main(sharded) == 0 and len(read_frames(Path("b.json"))) == 6
+
+
 def test_outputs_with_dots_in_their_names_have_their_own_lists(pool):
     for number in (1, 2):
         assert main(["import-frames", "a.xyz", *_IMPORT, "-o", f"b.{number}.xyz"]) == 0

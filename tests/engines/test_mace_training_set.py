@@ -1,5 +1,6 @@
 """A dataset handed to mace-torch's own command: its reader sees the same numbers, and no group is cut."""
 
+import json
 import shlex
 
 import numpy as np
@@ -11,6 +12,7 @@ from naglass_drv.dataset.split import split_in_three
 from naglass_drv.files import write_json
 from support.labeled import cell
 
+LEVEL = "made-h0a1b2c"
 E0 = {"Na": -1.5, "P": -2.5, "O": -3.5, "V": -4.5}
 MULTIPLICITY = {"Na": 2, "P": 4, "O": 3, "V": 4}
 
@@ -90,7 +92,7 @@ def test_what_a_run_held_out_stays_held_out(tmp_path):
     held = [frame for frame in frames if frame.info["group"] == "g2"]
     write_frames(tmp_path / "dataset" / "train.extxyz", [frame for frame in frames if frame.info["group"] != "g2"])
     write_frames(tmp_path / "dataset" / "test.extxyz", held)
-    write_json(tmp_path / "dataset" / "dataset.json", {"E0_eV": E0})
+    write_json(tmp_path / "dataset" / "dataset.json", {"level": LEVEL, "E0_eV": E0})
     export(tmp_path / "out", str(tmp_path / "dataset"), "--valid-fraction", "0.3")
     parts = {part: read_labeled(tmp_path / "out" / f"{part}.extxyz") for part in ("train", "valid", "test")}
     assert {frame.info["group"] for frame in parts["test"]} == {"g2"} and len(parts["test"]) == 4
@@ -123,6 +125,24 @@ def test_what_cannot_be_exported_is_named(tmp_path, monkeypatch, capsys, argumen
     monkeypatch.chdir(tmp_path)
     write_frames(tmp_path / "set.extxyz", frames_of(6, 3))
     assert main(["export-frames", *arguments, "-o", "out"]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda summary: "{", "dataset.json: cannot be read as JSON"),
+        (lambda summary: "[]", "dataset.json: not a table of isolated-atom energies"),
+        (lambda summary: json.dumps({"level": LEVEL}), "dataset.json: not a table of isolated-atom energies"),
+        (lambda summary: json.dumps(summary | {"E0_eV": {"Na": "low"}}), "E0_eV of Na must be a finite number"),
+        (lambda summary: json.dumps(summary | {"E0_eV": {"Xx": 1.0}}), "E0_eV has 'Xx', which is no element"),
+        (lambda summary: json.dumps(summary | {"level": "other-h1"}), "dataset.json: is of level other-h1, but "),
+    ],
+)
+def test_a_spoiled_dataset_of_a_run_is_named(tmp_path, capsys, spoil, message):
+    write_frames(tmp_path / "set" / "train.extxyz", frames_of(6, 3))
+    (tmp_path / "set" / "dataset.json").write_text(spoil({"level": LEVEL, "E0_eV": E0}))
+    assert main(["export-frames", str(tmp_path / "set"), "-o", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 

@@ -129,6 +129,22 @@ def test_a_failure_names_the_frame_and_writes_nothing(tmp_path, monkeypatch, cap
     assert [path.name for path in tmp_path.iterdir()] == ["plain.extxyz"]
 
 
+def test_atoms_on_top_of_each_other_cost_their_frame_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    bad = frames()
+    bad[1].positions[1] = bad[1].positions[0]
+    write_frames(tmp_path / "plain.extxyz", bad)
+    assert main(RELABEL) == 0
+    assert f"5 frames of level {LEVEL}-h" in capsys.readouterr().out
+    (record,) = json.loads((tmp_path / "taught-rejected.json").read_text())
+    assert (record["frame"], record["failure"]) == ("plain.extxyz: frame 1", "TOO_CLOSE")
+    assert record["message"] == "atoms 0 and 1 are 0.000 Å apart (less than 0.5 Å)"
+    write_frames(tmp_path / "plain.extxyz", bad[1:2])
+    assert main([*RELABEL[:-1], "again.extxyz"]) == 2
+    assert "0.000 Å apart (less than 0.5 Å); no other frame is left" in capsys.readouterr().err
+    assert not (tmp_path / "again-rejected.json").exists()
+
+
 def test_the_frames_are_not_written_over(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_frames(tmp_path / "plain.extxyz", frames())

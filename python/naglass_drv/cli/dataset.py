@@ -1,7 +1,6 @@
 """The dataset verbs: audit, select, export."""
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -144,21 +143,24 @@ def _export(options: argparse.Namespace) -> int:
 def _parts(options: argparse.Namespace):
     """Training, validation and test frames, and isolated-atom energies."""
     from ..dataset.assemble import assemble
+    from ..dataset.energies import read_table
     from ..dataset.frames import level_name
     from ..dataset.sets import find_set
     from ..dataset.split import split_in_three
 
     folder = options.dataset[0] if len(options.dataset) == 1 and options.dataset[0].is_dir() else None
-    paths, tables = options.dataset, {}
+    paths, tables, stated = options.dataset, {}, None
     if folder is not None:
         summary = folder / "dataset.json"
         paths = [path for part in ("train", "test") if (path := find_set(folder, part))]
         if not summary.is_file() or not paths or not paths[0].name.startswith("train"):
             raise InputError(f"{folder}: not the dataset of a run; its training frames and dataset.json are required")
-        tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
+        tables[str(summary)] = (stated := read_table(summary)).e0_eV
     files = {str(path): _frames(path, options, labeled=True) for path in paths}
-    level = level_name(next(iter(files.values()))[0].info["level"])
-    dataset = assemble(level, files, tables)
+    level = next(iter(files.values()))[0].info["level"]
+    if stated is not None and stated.level != level:
+        raise InputError(f"{summary}: is of level {stated.level}, but {paths[0]} of {level}")
+    dataset = assemble(level_name(level), files, tables)
     # frames that the run held out stay held out
     held = [id(frame) for path in (paths[1:] if folder else []) for frame in files[str(path)]]
     open_frames = [frame for frame in dataset.frames if id(frame) not in held]

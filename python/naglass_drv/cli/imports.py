@@ -119,7 +119,7 @@ def _import(options: argparse.Namespace) -> int:
 def _check_output(options: argparse.Namespace) -> Path:
     """Refuse an output that cannot be written or would replace an input; returns where rejected frames are listed."""
     from ..dataset.sets import files_replaced
-    from ..dataset.shards import files_read
+    from ..dataset.shards import files_read, is_index
     from ..files import check_target, stem_of
 
     name = stem_of(options.output)
@@ -132,6 +132,9 @@ def _check_output(options: argparse.Namespace) -> Path:
     if options.settings and os.path.isfile(options.settings):
         inputs.append(Path(options.settings))
     check_target(options.output, "--output", beside=beside, inputs=inputs)
+    index = options.output.parent / f"{name}.json"
+    if options.frames_per_file is not None and index.is_file() and not is_index(index):
+        raise InputError(f"--output {options.output}: would overwrite {index}, which is no index of frames")
     return beside[0]
 
 

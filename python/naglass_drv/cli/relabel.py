@@ -51,11 +51,13 @@ def _relabel(options: argparse.Namespace) -> int:
     potential = Potential.of(options.potential)
     inputs = [*options.frames, *given, *potential.files()]
     check_target(options.output, "--output", beside=[rejected], inputs=inputs)
-    named = _structures(options.frames)
-    _check_covered(potential, named, options.trust)
+    found = _structures(options.frames)
+    _check_covered(potential, found, options.trust)
+    named, refused = _apart(found)
     atoms = _given_atoms(options.e0, named.values()) if options.e0 else []
     level, results = _evaluate(potential, named, options, atoms)
-    labeled, refused = _admitted(named, results, level, potential.text)
+    labeled, others = _admitted(named, results, level, potential.text)
+    refused += others
     write_json(rejected, refused)
     for line in admission(len(labeled), refused, rejected):
         print(line)
@@ -101,6 +103,19 @@ def _admitted(
         except Refused as error:
             refused.append(error.record(where))
     return labeled, refused
+
+
+def _apart(named: Mapping[str, "Atoms"]) -> tuple[dict[str, "Atoms"], list[dict[str, str]]]:
+    """Frames without, and records of those with, atoms on top of each other, which end some programs."""
+    from ..dataset.gate import Refused
+    from ..engines.cp2k.write.inputs import overlap
+
+    faults = {where: fault for where, frame in named.items() if (fault := overlap(frame))}
+    records = [Refused("TOO_CLOSE", fault).record(where) for where, fault in faults.items()]
+    if len(faults) == len(named):
+        where, fault = next(iter(faults.items()))
+        raise InputError(f"{where}: {fault}; no other frame is left")
+    return {where: frame for where, frame in named.items() if where not in faults}, records
 
 
 def _structures(paths: Sequence[Path]) -> dict[str, "Atoms"]:

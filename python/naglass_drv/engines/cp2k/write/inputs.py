@@ -223,10 +223,15 @@ def check_structure(atoms: "Atoms", where: str = "label") -> None:
         raise InputError(
             f"{where}: the cell (volume {atoms.cell.volume:g} Å^3, periodic {atoms.pbc.tolist()}) is not periodic in 3D"
         )
+    if fault := overlap(atoms):
+        raise InputError(f"{where}: {fault}")
+
+
+def overlap(atoms: "Atoms") -> str | None:
+    """The closest two atoms, if they are so close that no program computes them; None otherwise."""
     distances = atoms.get_all_distances(mic=True) + 10.0 * np.eye(len(atoms))
-    if distances.min() < _CLOSEST_A:
-        first, second = np.unravel_index(distances.argmin(), distances.shape)
-        raise InputError(
-            f"{where}: atoms {min(first, second)} and {max(first, second)} are {distances.min():.3f} Å apart "
-            f"(less than {_CLOSEST_A} Å)"
-        )
+    first, second = np.unravel_index(distances.argmin(), distances.shape)
+    if distances[first, second] >= _CLOSEST_A:
+        return None
+    apart = f"{distances[first, second]:.3f} Å apart (less than {_CLOSEST_A} Å)"
+    return f"atoms {min(first, second)} and {max(first, second)} are {apart}"
