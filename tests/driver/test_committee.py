@@ -262,7 +262,7 @@ def test_the_held_out_error_is_that_of_the_mean_where_both_rounds_have_it(tmp_pa
 INPUT = """\
 name: one
 system: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.75}
-glass: {}
+glass: {replicas: 2}
 reference: [{name: a, level: gfn1-xtb}, {name: b, level: gfn1-xtb, structures: candidates}]
 dataset: {level: gfn1-xtb}
 train: {epochs: 5, committee: 2}
@@ -276,6 +276,17 @@ learn: {rounds: [{}], stop: {uncertain_percent: 3}}
     [
         (", committee: 2", "", "7: md.uncertainty: there is no committee to be uncertain; set train.committee to 2"),
         (", committee: 2", "", "8: learn.stop: there is no committee to be uncertain; set train.committee to 2"),
+        ("{replicas: 2}", "{}", "8: learn.stop: cannot be met: the structure of two rounds is compared by replicas"),
+        (
+            "b, level: gfn1-xtb",
+            "b, level: pbe+u+d3",
+            "4: reference[1].level: in round 1: pbe+u+d3 is not dataset.level",
+        ),
+        (
+            ", {name: b, level: gfn1-xtb, structures: candidates}",
+            "",
+            "7: md.candidates: in round 1: selects frames that no set",
+        ),
         ("committee: 2", "committee: 0", "6: train.committee: "),
         ("committee: 2", "committee: 2, start_model: a.mace", "6: train.committee: 2: the members of a committee"),
         (", committee: 2", ", committee_of: heads", "6: train.committee_of: heads: there is no committee"),

@@ -107,6 +107,21 @@ def test_energies_at_another_level_are_not_taken(folder):
         stage.run(attempt(task, folder / "task"))
 
 
+@pytest.mark.parametrize("among", ["tables", "frames"])
+def test_two_energies_of_one_isolated_atom_are_refused(folder, among):
+    write_frames(folder / "frames.extxyz", [cell("Na2O", 1)])
+    table(folder / "E0.json", Na=-1.0, O=-5.0)
+    if among == "tables":
+        table(folder / "other.json", Na=-1.5)
+    else:
+        write_frames(folder / "other.extxyz", [cell("Na", REF_energy=-1.5, config_type="IsolatedAtom")])
+    file = "other.json" if among == "tables" else "other.extxyz"
+    include = f"  include: [frames.extxyz, E0.json, {file}]\n"
+    (line,) = refused(folder, INPUT.partition("  include")[0] + include)
+    assert line.startswith("input.yaml:5: dataset.include[2]: ") and "isolated-atom energy of Na is " in line
+    assert "-1.500000" in line and "-1.000000 eV" in line and "E0.json" in line
+
+
 @pytest.mark.parametrize(
     ("energies", "message"),
     [
@@ -195,7 +210,7 @@ def test_frames_without_stress_are_named_where_stress_is_asked_for(folder):
     assert line.startswith(
         "input.yaml:5: dataset.include[0]: frames.extxyz: frame 2 has no REF_stress (1 of 3 frames); leave out"
     )
-    atom = cell("O", config_type="IsolatedAtom", multiplicity=3)
+    atom = cell("O", config_type="IsolatedAtom", multiplicity=3, REF_energy=-5.0)
     write_frames(folder / "frames.extxyz", [atom, *with_stress, cell("Na2O", 5)])
     (line,) = refused(folder, text)
     assert "frame 3 has no REF_stress (1 of 3 frames)" in line, "numbers are those of the file"

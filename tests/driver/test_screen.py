@@ -93,6 +93,15 @@ def planned(folder, *potentials: str, **takes):
         (["ase:a:b"], ("labels: labels.extxyz", "labels: mixed.extxyz"), "several levels of theory, made-2, morse-1"),
         (["ase:a:b"], ("crystals:", "shift: none.extxyz\n  crystals:"), "screen.shift: 'none.extxyz': no such file"),
         (["ase:a:b"], ("crystals:", "shift: other.extxyz\n  crystals:"), "input.yaml:6: screen.shift: .*made-2, but"),
+        (
+            ["ase:a:b"],
+            (
+                "screen:\n  potentials: [POTENTIALS]\n  labels: labels.extxyz\n",
+                "dataset: {level: morse, include: [labels.extxyz]}\n"
+                "screen:\n  potentials: [POTENTIALS]\n  shift: other.extxyz\n",
+            ),
+            "screen.shift: .*other.extxyz: of the level made-2, but the labels of this run are of morse",
+        ),
         (["ase:a:b"], ("crystals:", "shift: labels.extxyz\n  crystals:"), "screen.shift: .*no frames but those that"),
         (["ase:a:b"], ("crystals: [crystal.extxyz]", "crystals: crystal.extxyz"), "screen.crystals: .*list"),
         (["ase:a:b"], ("crystals: [crystal", "crystals: [none"), r"screen.crystals\[0\]: 'none.extxyz': no such file"),
@@ -226,9 +235,13 @@ def test_the_shift_is_fitted_to_the_training_frames_of_the_dataset(folder):
     takes = {"dataset": Dataset(files={"train": folder / "train.extxyz", "test": folder / "labels.extxyz"})}
     (task,) = screen.plan(Run(read(folder, "lammps:lj.lmp", text=text), folder, folder / "run", takes))
     assert task.inputs["shift"] == folder / "train.extxyz"
-    own = text.replace("crystals:", "shift: other.extxyz\n  crystals:")
+    others = read_frames(folder / "other.extxyz")
+    for frame in others:
+        frame.info["level"] = "gfn1-xtb-h0a1b2c"
+    write_frames(folder / "own.extxyz", others)
+    own = text.replace("crystals:", "shift: own.extxyz\n  crystals:")
     (task,) = screen.plan(Run(read(folder, "lammps:lj.lmp", text=own), folder, folder / "run", takes))
-    assert task.inputs["shift"] == folder / "other.extxyz"
+    assert task.inputs["shift"] == folder / "own.extxyz"
 
 
 def test_a_stopped_screening_goes_on_where_it_was(folder):

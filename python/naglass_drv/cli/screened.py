@@ -27,7 +27,8 @@ def check_screen(top: "Partial", document: "Document", source: Path) -> None:
     with rule():
         shift = top.screen.known("shift")
         if isinstance(shift, Path):
-            told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"))
+            level = top.dataset.level if top.dataset is not None else None
+            told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"), level)
     with rule():
         for index, path in enumerate(top.screen.crystals):
             told(document, ("screen", "crystals", index), periodic, source / path)
@@ -61,10 +62,13 @@ def _check_potential(text: str, source: Path, trust: bool) -> None:
         )
 
 
-def _check_shift(source: Path, shift: Path, labels: Any) -> None:
-    from ..stages.screen import labeled, shifted
+def _check_shift(source: Path, shift: Path, labels: Any, level: str | None) -> None:
+    from ..dataset.frames import level_name
+    from ..stages.screen import labeled, levels_of, shifted
 
     if not isinstance(labels, Path):
-        labeled(source / shift)
+        (own,) = levels_of(labeled(source / shift))
+        if level is not None and level_name(own) != level:
+            raise InputError(f"{source / shift}: of the level {own}, but the labels of this run are of {level}")
     elif not shifted(source / shift, labeled(source / labels)):
         raise InputError(f"{source / shift}: no frames but those that share structure or group with the labels")

@@ -135,14 +135,34 @@ def check_loop(rounds: Sequence[tuple[Partial, Document]]) -> None:
                 with rule():
                     if item.structures == CANDIDATES and (problem := _no_candidates(rounds, number)):
                         view.fault(("reference", index, "structures"), problem)
+        if number:
+            with rule():
+                _check_labeled(rounds[number - 1][0], known, view)
 
 
 def _check_stop(first: Partial, document: Document) -> None:
-    """The criteria to stop are a committee's, on its trajectories and held-out frames."""
+    """The criteria to stop are a committee's, on its trajectories, of which there are replicas, and held-out frames."""
     if first.md is None or first.md.model != "train":
         document.fault(("learn", "stop"), "there are no trajectories of the trained model that could be uncertain")
     elif first.train is not None and first.train.committee < 2:
         document.fault(("learn", "stop"), "there is no committee to be uncertain; set train.committee to 2 or more")
+    elif first.md.structures == "glass" and first.glass is not None and first.glass.replicas < 2:
+        message = "cannot be met: the structure of two rounds is compared by replicas; set glass.replicas to 2 or more"
+        document.fault(("learn", "stop"), message)
+
+
+def _check_labeled(before: Partial, known: Partial, view: Document) -> None:
+    """What the MD of the round before selects is labeled, at the level of the dataset."""
+    if before.md is None or not before.md.candidates:
+        return
+    sets = [(index, item) for index, item in enumerate(known.reference) if item.structures == CANDIDATES]
+    if not sets:
+        message = "selects frames that no set labels; a reference set with 'structures: candidates' does"
+        view.fault(("md", "candidates"), message)
+    elif known.dataset is not None and all(item.level.title != known.dataset.level for _, item in sets):
+        index, item = sets[0]
+        message = f"{item.level.title} is not dataset.level, {known.dataset.level}: its labels would not be trained on"
+        view.fault(("reference", index, "level"), message)
 
 
 def _no_candidates(rounds: Sequence[tuple[Partial, Document]], number: int) -> str | None:
