@@ -38,6 +38,8 @@ MODELS = {
     ),
 }
 HEADS = {"deep": "full"}
+# factors on screening coefficients, exponent of the envelope, radii, exponent of the charges and length
+REPULSION = (1.2, 1, 1.1, 0.8, 1.7)
 # where any model will do
 SMALLEST = dict(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1)
 
@@ -93,10 +95,14 @@ def build_model(
 
 
 def _stir(model) -> None:
-    """Move what mace-torch starts as ones or zeros, such as biases: an error there would not show."""
+    """Move what mace-torch starts as ones or zeros, such as biases, or gives to every model: an error there would not
+    show."""
     import torch
 
     with torch.no_grad():
+        if hasattr(model, "pair_repulsion_fn"):
+            for number, factor in zip(model.pair_repulsion_fn.buffers(), REPULSION, strict=True):
+                number.mul_(factor)
         for parameter in model.parameters():
             # the type alone tells a weight that is fixed at zero
             if type(parameter) is torch.nn.Parameter and parameter.numel() and parameter.min() == parameter.max():
