@@ -1,12 +1,13 @@
 """A yardstick for training: errors on compositions left out of a set of Na-Fe-P-O glasses and melts, in a given time.
 
-    python benchmarks/yardstick.py dft_frames.xyz.gz [--cpu-minutes 46] [--start-model MODEL] [--work FOLDER]
+    python benchmarks/yardstick.py dft_frames.xyz.gz [--cpu-minutes 46] [--members 4] [--start-model MODEL]
 
 The frames are those of R-Chr/NaFePO4_potential (10.26434/chemrxiv-2025-9sf4n), about 100 atoms each, with energies,
-forces and stress by VASP; they are not part of naglass. The driver's own code imports and checks them, trains one model
-on one thread from isolated-atom energies, and evaluates it. The time is processor time of everything together; two
-short fits measure what an epoch costs, and the rest of the time decides the number of epochs. Nothing is chosen by the
-frames left out. With a start model its architecture is kept, and it is fine-tuned to the level of the frames.
+forces and stress by VASP; they are not part of naglass. The driver's own code imports and checks them, trains a
+committee on one thread from isolated-atom energies, and evaluates its mean, on which molecular dynamics runs. The time
+is processor time of everything together; two short fits measure what an epoch costs, and the rest of the time decides
+the number of epochs. Nothing is chosen by the frames left out. With a start model its architecture is kept, and it is
+fine-tuned to the level of the frames.
 """
 
 import argparse
@@ -51,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Errors on compositions left out, after training for a given time.")
     parser.add_argument("frames", type=Path)
     parser.add_argument("--cpu-minutes", type=float, default=46.0)
+    parser.add_argument("--members", type=int, default=4, help="models of the committee")
     parser.add_argument("--start-model", type=Path, help="fine-tune this one")
     parser.add_argument("--work", type=Path, help="new folder for the files of the fit; a temporary one without it")
     options = parser.parse_args()
@@ -59,10 +61,10 @@ def main() -> int:
         # a checkpoint of an earlier fit would be gone on with
         folder.mkdir(parents=True)
         start = options.start_model and options.start_model.resolve()
-        return _measure(options.frames.resolve(), folder, options.cpu_minutes, start)
+        return _measure(options.frames.resolve(), folder, options.cpu_minutes, options.members, start)
 
 
-def _measure(source: Path, folder: Path, minutes: float, start: Path | None) -> int:
+def _measure(source: Path, folder: Path, minutes: float, members: int, start: Path | None) -> int:
     dataset = _imported(source, folder)
     kept, out = _split(dataset.frames)
     names = sorted({frame.get_chemical_formula() for frame in out})
@@ -74,10 +76,12 @@ def _measure(source: Path, folder: Path, minutes: float, start: Path | None) -> 
         Path(), None, dataset.e0_eV, options, 1, LEVEL, start_model=start,
         tuning={"E0": "dataset", "head": None, "trust": False} if start else None,
     )  # fmt: skip
-    epochs = _affordable(job, kept, len(out), folder, minutes)
-    print(f"{epochs} epochs: {json.dumps(options)}", flush=True)
-    _fit(job, kept, folder / "fit", epochs)
-    found = _evaluated(folder / "fit" / MODEL, out)
+    epochs = _affordable(job, kept, len(out), folder, minutes, members)
+    print(f"{members} models, {epochs} epochs each: {json.dumps(options)}", flush=True)
+    fits = [folder / f"fit-{seed}" for seed in range(1, members + 1)]
+    for seed, fit in enumerate(fits, 1):
+        _fit(replace(job, seed=seed), kept, fit, epochs)
+    found = _evaluated([fit / MODEL for fit in fits], out)
     spent = _cpu_seconds() / 60
     within = True
     for name, (unit, limit) in LIMITS.items():
@@ -112,8 +116,8 @@ def _split(frames):
     return parts
 
 
-def _affordable(job: TrainingJob, kept, left_out: int, folder: Path, minutes: float) -> int:
-    """Epochs for which the time suffices, by two short fits."""
+def _affordable(job: TrainingJob, kept, left_out: int, folder: Path, minutes: float, members: int) -> int:
+    """Epochs of each model for which the time suffices, by two short fits."""
     trial = kept[:: max(1, len(kept) // _TRIAL_FRAMES)]
     costs = []
     for epochs in (1, _TRIAL_EPOCHS):
@@ -124,7 +128,8 @@ def _affordable(job: TrainingJob, kept, left_out: int, folder: Path, minutes: fl
     # a start model is evaluated before, too
     evaluations = _EVALUATION * (2 if job.start_model else 1)
     start = max(0.0, costs[0] - (1 + evaluations) * frame * len(trial))
-    rest = 60 * minutes * _MARGIN - _cpu_seconds() - start - frame * (evaluations * len(kept) + _EVALUATION * left_out)
+    rest = (60 * minutes * _MARGIN - _cpu_seconds()) / members
+    rest -= start + frame * (evaluations * len(kept) + _EVALUATION * left_out)
     print(f"{1000 * frame:.0f} ms per frame and epoch, {start:.0f} s to start and end a fit")
     if (epochs := int(rest / (frame * len(kept)))) < 1:
         raise SystemExit(f"{minutes:g} CPU minutes are too few for one epoch of {frame * len(kept):.0f} s")
@@ -138,16 +143,19 @@ def _fit(job: TrainingJob, frames, folder: Path, epochs: int) -> None:
     train(job, folder, lambda argv, **more: run_child(argv, folder, **more), lambda *told: None)
 
 
-def _evaluated(model: Path, frames) -> dict[str, tuple[float, float]]:
-    """RMSE of forces (meV/Å) and energies (meV/atom), each with its bootstrap error over compositions."""
+def _evaluated(models: list[Path], frames) -> dict[str, tuple[float, float]]:
+    """RMSE of the mean of the models: forces (meV/Å) and energies (meV/atom), each with its bootstrap error over
+    compositions.
+    """
     from naglass_drv.engines.mace.accuracy import parity
     from naglass_drv.engines.mace.body import heads_of
     from naglass_drv.engines.mace.modelfile import default_dtype, load_portable
     from naglass_drv.engines.mace.tuning import predicted
 
     with default_dtype("float64"):
-        body = load_portable(model)
-        data = parity(frames, predicted(body, frames, heads_of(body)[0], 1))
+        bodies = [load_portable(model) for model in models]
+        each = [predicted(body, frames, heads_of(body)[0], 1) for body in bodies]
+    data = parity(frames, {key: np.mean([found[key] for found in each], axis=0) for key in ("energy", "forces")})
     composition = np.unique([frame.get_chemical_formula() for frame in frames], return_inverse=True)[1]
     of_atom = np.repeat(composition, [len(frame) for frame in frames])
     energy = data["energy_model_eV_per_atom"] - data["energy_label_eV_per_atom"]

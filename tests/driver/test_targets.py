@@ -41,7 +41,14 @@ def test_an_output_that_is_an_input_is_refused(verb, output, pool, tmp_path, cap
     refused([verb[0], "linked.xyz", *verb[1:], "-o", "a.xyz"], capsys, "--output a.xyz: is itself an input")
 
 
-@pytest.mark.parametrize("verb", [["import-frames", "a.xyz", *_IMPORT], ["select-frames", "a.xyz", "-n", "2"]])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["import-frames", "a.xyz", *_IMPORT],
+        ["select-frames", "a.xyz", "-n", "2"],
+        ["relabel", "a.xyz", "--potential", "ase:ase.calculators.lj:LennardJones"],
+    ],
+)
 def test_a_folder_is_no_output(verb, pool, capsys):
     refused([*verb, "-o", "."], capsys, "--output .: is a folder")
 
