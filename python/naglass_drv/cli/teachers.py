@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..engines.mlip.potential import Potential
 
 _NEUTRAL_e = 1e-6
+_MOST_NUMBERS = 200_000
 
 
 def opened(level: "Level", source: Path) -> "Potential":
@@ -38,12 +39,12 @@ def covered(potential: "Potential", elements: Sequence[str]) -> None:
     if missing := sorted(set(elements) - known) if known is not None else []:
         has = f"it covers {', '.join(sorted(known))}" if len(known) < 20 else f"it covers {len(known)} others"
         raise InputError(f"model {name!r}: does not cover {', '.join(missing)}; {has}")
-    if potential.family in ("ase", "lammps") and (fault := fault_of(potential.text, tuple(elements))):
+    if potential.family in ("ase", "lammps") and (fault := _fault_of(potential.text, tuple(elements))):
         raise InputError(f"model {name!r}: {fault}")
 
 
 @cache
-def fault_of(text: str, elements: tuple[str, ...]) -> str:
+def _fault_of(text: str, elements: tuple[str, ...]) -> str:
     """What a calculator of ASE, which does not tell its elements, or LAMMPS, which alone knows the arguments of its
     styles, says of atoms of these 3 Å apart; "" if nothing, or if fixed charges of them do not add up to zero.
     """
@@ -54,11 +55,10 @@ def fault_of(text: str, elements: tuple[str, ...]) -> str:
 
     potential = Potential.of(text)
     charges = read_lammps_file(potential.file).charges if potential.family == "lammps" and potential.file else {}
-    symbols = _neutral(elements, charges)
+    if not (symbols := _neutral(elements, charges)):
+        return ""
     row = [[3.0 * number + 1.5, 1.5, 1.5] for number in range(len(symbols))]
     atoms = Atoms(symbols, row, cell=[3.0 * max(len(symbols), 2), 12.0, 12.0], pbc=True)
-    if not symbols:
-        return ""
     try:
         with TemporaryDirectory() as folder, potential.open(Path(folder)) as worker:
             worker.evaluate(atoms)
@@ -68,9 +68,9 @@ def fault_of(text: str, elements: tuple[str, ...]) -> str:
 
 
 def _neutral(elements: Sequence[str], charges: Mapping[str, float]) -> list[str]:
-    """Up to six atoms of each element whose charges (e) add up to zero; none if there are no such numbers."""
+    """Up to six atoms of each element whose charges (e) add up to zero; none if no such numbers are found."""
     own = [charges.get(element, 0.0) for element in elements]
-    for counts in product(range(1, 7), repeat=len(elements)):
+    for counts in islice(product(range(1, 7), repeat=len(elements)), _MOST_NUMBERS):
         if abs(sum(count * charge for count, charge in zip(counts, own, strict=True))) < _NEUTRAL_e:
             return [element for element, count in zip(elements, counts, strict=True) for _ in range(count)]
     return []
