@@ -11,6 +11,7 @@ from naglass_drv.cli.main import main
 from naglass_drv.engines.mace.export import export_model
 from naglass_drv.engines.mace.facts import potential_facts, start_energies
 from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+from naglass_drv.engines.mace.whole import check_whole
 from naglass_drv.errors import InputError
 from support.mace_models import SMALLEST, build_model
 
@@ -112,6 +113,23 @@ def test_an_archive(sound, tmp_path):
         spoil(path)
         with pytest.raises(InputError, match=says):
             potential_facts(path)
+
+
+def test_a_pickled_model(tmp_path):
+    """Of a zip file the checksums hold; a bare pickle, as torch before 1.6 wrote it, has none."""
+    import torch
+
+    model = {"weight": torch.ones(100)}
+    torch.save(model, tmp_path / "bare.model", _use_new_zipfile_serialization=False)
+    torch.save(model, tmp_path / "zip.model")
+    for name in ("bare", "zip"):
+        check_whole(tmp_path / f"{name}.model")
+    data = (tmp_path / "zip.model").read_bytes()
+    ones = model["weight"].numpy().tobytes()
+    assert data.count(ones) == 1
+    (tmp_path / "zip.model").write_bytes(data.replace(ones, b"\0" + ones[1:-1] + b"\0"))
+    with pytest.raises(InputError, match="zip/data/0 is not what was written"):
+        check_whole(tmp_path / "zip.model")
 
 
 INPUT = """\

@@ -48,6 +48,9 @@ def portable_arrays(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str,
 def _fault(path: Path, size: int, time_ns: int) -> str:
     """What is wrong with the file as it was at that time; "" if nothing."""
     try:
+        # torch before 1.6 wrote a bare pickle, which has no checksum
+        if not zipfile.is_zipfile(path):
+            return ""
         with zipfile.ZipFile(path) as archive:
             check_size(path, archive)
             # the checksum of each entry
