@@ -205,6 +205,13 @@ def test_the_model_has_the_new_head_alone_and_goes_on_from_both(data, both, in_p
     assert later["fine_tuning"]["replay"]["held_out"] == facts["held_out"]
 
 
+def flat(errors, place=()) -> dict[tuple[str, ...], float]:
+    """Numbers of a tree of errors (meV and so on) by their place."""
+    if not isinstance(errors, dict):
+        return {place: errors}
+    return {key: value for name, part in errors.items() for key, value in flat(part, (*place, name)).items()}
+
+
 def test_killed_in_the_middle_it_goes_on_to_the_same_model(data, foundation, in_process, tmp_path):
     """With the structures of the dataset, labeled by the start model."""
     own = job(data, foundation, TUNED | {"replay": REPLAY | {"level": None, "labeled": False}}, epochs=4)
@@ -214,7 +221,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(data, foundation, in_
     with pytest.raises(TaskFailed, match="signal 9"):
         train(own, first, killed_after(2, first), lambda *a: None)
     before = json.loads((whole / "model.json").read_text())["fine_tuning"]["errors_before"]
-    assert json.loads((first / BEFORE).read_text()) == before
+    # of its own labels the start model is off by rounding alone, which no two processes have in common
+    assert flat(json.loads((first / BEFORE).read_text())) == pytest.approx(flat(before), rel=1e-9, abs=1e-6)
     write_json(first / BEFORE, before | {"of": "the first attempt"})
     in_process(own, second, previous=first)
     told = json.loads((second / "model.json").read_text())["fine_tuning"]["errors_before"]

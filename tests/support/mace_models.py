@@ -39,7 +39,7 @@ MODELS = {
 }
 HEADS = {"deep": "full"}
 # factors on screening coefficients, exponent of the envelope, radii, exponent of the charges and length
-REPULSION = (1.2, 1, 1.1, 0.8, 1.7)
+REPULSION = (0.8, 1, 0.9, 1.1, 1.3)
 # where any model will do
 SMALLEST = dict(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1)
 
