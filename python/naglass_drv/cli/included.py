@@ -1,9 +1,8 @@
 """Find what the dataset would reject for what it is made of: mixed levels, and elements without E0."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -35,15 +34,15 @@ class _Part:
 class Contents:
     """What the dataset of a system in a round is made of; `whole` if all files have been read.
 
-    `e0_eV` are the isolated-atom energies that its files give, `atoms` those files by the full names of their levels:
-    isolated atoms with their places, and tables.
+    `e0_eV` are the isolated-atom energies that its files give, `atoms` the isolated atoms among their frames, with
+    their places, by the full name of the level.
     """
 
     document: "Document"
     round: int
     parts: dict["Where", _Part] = field(default_factory=dict)
     tables: dict[Path, "Table"] = field(default_factory=dict)
-    atoms: dict[str, tuple[list[tuple[str, "Atoms"]], dict[str, Mapping[str, float]]]] = field(default_factory=dict)
+    atoms: dict[str, list[tuple[str, "Atoms"]]] = field(default_factory=dict)
     e0_eV: dict[str, float] = field(default_factory=dict)
     whole: bool = True
     taught: bool = False
@@ -70,7 +69,7 @@ class Contents:
         if is_table(file):
             self.tables[shown] = table = read_table(file)
             if level_name(table.level) == level:
-                self._take(table.level, tables={str(shown): table.e0_eV})
+                self._take(table.level)
         elif file.stat().st_size > WHOLE_FILE:
             self.whole = False
         else:
@@ -86,21 +85,16 @@ class Contents:
                     "leave out train.stress_weight, so that frames without do not count"
                 )
             self.parts[where] = _Part(repr(str(shown)), full, _elements(kept), _elements(atoms))
-            self._take(full, atoms=[(f"{shown}: frame {numbers[id(atom)]}", atom) for atom in atoms])
+            self._take(full, [(f"{shown}: frame {numbers[id(atom)]}", atom) for atom in atoms])
 
-    def _take(
-        self,
-        level: str,
-        atoms: Sequence[tuple[str, "Atoms"]] = (),
-        tables: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
-    ) -> None:
-        """Add isolated atoms at the full name of their level; InputError where one has another energy before."""
+    def _take(self, level: str, atoms: Iterable[tuple[str, "Atoms"]] = ()) -> None:
+        """Take E0 from isolated atoms and the tables at the full name of a level; InputError where two differ."""
         from ..dataset.assemble import isolated_atom_energies
 
-        all_atoms, all_tables = self.atoms.setdefault(level, ([], {}))
-        all_atoms += atoms
-        all_tables |= tables
-        self.e0_eV |= isolated_atom_energies(all_atoms, all_tables)
+        known = self.atoms.setdefault(level, [])
+        known += atoms
+        tables = {str(shown): table.e0_eV for shown, table in self.tables.items() if table.level == level}
+        self.e0_eV |= isolated_atom_energies(known, tables)
 
     def needed(self) -> set[str]:
         """Elements of the frames that are trained on, as far as they are known."""
