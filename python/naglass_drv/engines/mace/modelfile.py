@@ -22,7 +22,7 @@ from ...errors import InputError
 from ...files import write_zip
 from .filekind import PORTABLE, UNREADABLE, check_size, kind_of, read_json
 from .filekind import PORTABLE_FORMAT as FORMAT
-from .whole import portable_arrays, shapes
+from .whole import portable_arrays
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ def save_portable(model: torch.nn.Module, path: str | Path) -> Path:
         "dtype": str(model.atomic_energies_fn.atomic_energies.dtype).removeprefix("torch."),
         "config": config,
         # an entry that is lost is named before torch is started
-        "arrays": shapes(state),
+        "arrays": {name: list(array.shape) for name, array in state.items()},
         "versions": versions(),
     }
     arrays = {f"state/{name}.npy": npy_bytes(array) for name, array in state.items()}

@@ -14,7 +14,6 @@ from ...errors import InputError
 from .filekind import MAX_BYTES, UNREADABLE, check_size, read_entry, read_json
 
 _STATE, _ARRAY = "state/", ".npy"
-_ADVICE = "copy the model again"
 
 
 def check_whole(path: Path) -> None:
@@ -27,12 +26,7 @@ def check_whole(path: Path) -> None:
         raise InputError(f"{path}: {error.strerror or error}") from error
     # one input often names a model several times
     if fault := _fault(path.resolve(), status.st_size, status.st_mtime_ns):
-        raise InputError(f"{path}: {fault}; {_ADVICE}")
-
-
-def shapes(state: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Shapes of the arrays of a portable model by name, as its ``config.json`` keeps them."""
-    return {name: list(array.shape) for name, array in state.items()}
+        raise InputError(f"{path}: {fault}; copy the model again")
 
 
 def portable_arrays(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str, np.ndarray]]:
